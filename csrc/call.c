@@ -1,0 +1,127 @@
+/* The short way into a ufunc: exact, contiguous arrays of one type with kernels go straight to a
+   kernel, with a new output or a given one. Everything else goes the way that NumPy made. */
+
+#include "call.h"
+
+#define NO_IMPORT_ARRAY
+#define NO_IMPORT_UFUNC
+#include <numpy/arrayobject.h>
+#include <numpy/ufuncobject.h>
+
+#include <string.h>
+
+#include "loops.h"
+#include "overlap.h"
+#include "run.h"
+
+static vectorcallfunc numpy_call;
+
+/* The ufunc's loop for each NumPy type that has kernels, else -1: the same for all our ufuncs. */
+static signed char loop_of_type[NPY_NTYPES_LEGACY];
+
+static int is_plain(PyObject *operand, int type_num)
+{
+    if (!PyArray_CheckExact(operand))
+        return 0;
+    PyArray_Descr *dtype = PyArray_DESCR((PyArrayObject *)operand);
+    return dtype->type_num == type_num && PyArray_ISNBO(dtype->byteorder) &&
+           PyDataType_METADATA(dtype) == NULL;
+}
+
+/* The output among the arguments: NULL when there is none. False when this is no call of ours. */
+static int find_output(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int inputs,
+                       PyObject **out)
+{
+    *out = NULL;
+    if (kwnames == NULL || PyTuple_GET_SIZE(kwnames) == 0) {
+        if (nargs == inputs + 1)
+            *out = args[inputs];
+        return nargs == inputs || nargs == inputs + 1;
+    }
+    if (nargs != inputs || PyTuple_GET_SIZE(kwnames) != 1 ||
+        PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "out") != 0)
+        return 0;
+    *out = args[inputs];
+    if (PyTuple_CheckExact(*out) && PyTuple_GET_SIZE(*out) == 1)
+        *out = PyTuple_GET_ITEM(*out, 0);
+    return 1;
+}
+
+static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    const PyUFuncObject *ufunc = (PyUFuncObject *)self;
+    const int inputs = ufunc->nin;
+    PyObject *operands[FASTRELU_MAX_OPERANDS], *out;
+    char *data[FASTRELU_MAX_OPERANDS];
+    NPY_BEGIN_THREADS_DEF
+
+    if (!find_output(args, PyVectorcall_NARGS(nargsf), kwnames, inputs, &out) ||
+        !PyArray_CheckExact(args[0]))
+        goto numpy;
+    PyArrayObject *first = (PyArrayObject *)args[0];
+    const int type_num = PyArray_TYPE(first), ndim = PyArray_NDIM(first);
+    if (type_num < 0 || type_num >= NPY_NTYPES_LEGACY || loop_of_type[type_num] < 0 || ndim == 0)
+        goto numpy; /* of no dimensions: NumPy returns a scalar */
+
+    int order = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS;
+    for (int i = 0; i < inputs + (out != NULL); i++) {
+        operands[i] = i < inputs ? args[i] : out;
+        if (!is_plain(operands[i], type_num))
+            goto numpy;
+        PyArrayObject *array = (PyArrayObject *)operands[i];
+        if (PyArray_NDIM(array) != ndim ||
+            memcmp(PyArray_DIMS(array), PyArray_DIMS(first), sizeof(npy_intp) * ndim) != 0)
+            goto numpy;
+        order &= PyArray_FLAGS(array);
+        data[i] = PyArray_BYTES(array);
+    }
+    if (order == 0)
+        goto numpy;
+
+    const struct fastrelu_kernel *kernel = ufunc->data[(int)loop_of_type[type_num]];
+    const npy_intp n = PyArray_SIZE(first);
+    if (out == NULL) {
+        out = PyArray_NewFromDescr(&PyArray_Type, PyArray_DescrFromType(type_num), ndim,
+                                   PyArray_DIMS(first), NULL, NULL,
+                                   !(order & NPY_ARRAY_C_CONTIGUOUS), NULL);
+        if (out == NULL)
+            return NULL;
+        data[inputs] = PyArray_BYTES((PyArrayObject *)out);
+    } else {
+        if (!PyArray_ISWRITEABLE((PyArrayObject *)out))
+            goto numpy;
+        for (int i = 0; i < inputs; i++)
+            if (fastrelu_order(data[i], kernel->itemsize, data[inputs], kernel->itemsize, n,
+                               kernel->itemsize) != FASTRELU_ANY_ORDER)
+                goto numpy;
+        if (PyArray_FailUnlessWriteable((PyArrayObject *)out, "output array") < 0)
+            return NULL; /* it warns about some arrays, and a warning may be an error */
+        Py_INCREF(out);
+    }
+
+    NPY_BEGIN_THREADS_THRESHOLDED(n);
+    fastrelu_run(kernel, data, (size_t)n);
+    NPY_END_THREADS;
+    return out;
+
+numpy:
+    return numpy_call(self, args, nargsf, kwnames);
+}
+
+int fastrelu_shorten_call(PyObject *object)
+{
+    PyUFuncObject *ufunc = (PyUFuncObject *)object;
+    const PyTypeObject *type = Py_TYPE(object);
+
+    if (!(type->tp_flags & Py_TPFLAGS_HAVE_VECTORCALL) ||
+        type->tp_vectorcall_offset != offsetof(PyUFuncObject, vectorcall) ||
+        ufunc->vectorcall == NULL || ufunc->vectorcall == short_call)
+        return 0;
+    memset(loop_of_type, -1, sizeof loop_of_type);
+    for (int i = 0; i < ufunc->ntypes; i++)
+        if (ufunc->functions[i] == (PyUFuncGenericFunction)fastrelu_kernel_loop)
+            loop_of_type[(int)ufunc->types[i * ufunc->nargs]] = (signed char)i;
+    numpy_call = ufunc->vectorcall;
+    ufunc->vectorcall = short_call;
+    return 1;
+}

@@ -1,0 +1,38 @@
+/* In which order the elements of an operation may be taken. */
+
+#ifndef FASTRELU_OVERLAP_H
+#define FASTRELU_OVERLAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum fastrelu_order {
+    FASTRELU_ANY_ORDER,  /* the input is exactly the output, or shares no byte with it */
+    FASTRELU_FORWARD,    /* the output overwrites only what has been read */
+    FASTRELU_ONE_BY_ONE, /* an element of the output may be an input of the next, as in accumulate
+                          */
+};
+
+static inline enum fastrelu_order fastrelu_order(const char *in, ptrdiff_t in_step, const char *out,
+                                                 ptrdiff_t out_step, size_t n, size_t itemsize)
+{
+    const uintptr_t in_span = (uintptr_t)in_step * (n - 1), in_end = (uintptr_t)in + in_span;
+    const uintptr_t out_span = (uintptr_t)out_step * (n - 1), out_end = (uintptr_t)out + out_span;
+    const uintptr_t in_low = in_step < 0 ? in_end : (uintptr_t)in;
+    const uintptr_t in_high = (in_step < 0 ? (uintptr_t)in : in_end) + itemsize;
+    const uintptr_t out_low = out_step < 0 ? out_end : (uintptr_t)out;
+    const uintptr_t out_high = (out_step < 0 ? (uintptr_t)out : out_end) + itemsize;
+
+    if (n <= 1 || in_high <= out_low || out_high <= in_low)
+        return FASTRELU_ANY_ORDER;
+    const uintptr_t step = out_step < 0 ? -(uintptr_t)out_step : (uintptr_t)out_step;
+    if (in_step != out_step || step < itemsize)
+        return FASTRELU_ONE_BY_ONE;
+    /* Each may lie in the gaps of the other, as the real and imaginary parts of an array do. */
+    const uintptr_t gap = (in_low < out_low ? out_low - in_low : in_low - out_low) % step;
+    if (in == out || (gap >= itemsize && step - gap >= itemsize))
+        return FASTRELU_ANY_ORDER;
+    return (out < in) == (out_step > 0) ? FASTRELU_FORWARD : FASTRELU_ONE_BY_ONE;
+}
+
+#endif

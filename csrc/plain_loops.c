@@ -1,0 +1,195 @@
+/* NumPy's inner loops for the types without kernels: longdouble, complex, timedelta, bool, object.
+   They go one element after another, so any steps and any overlap are right. */
+
+#include <Python.h>
+
+#include <float.h>
+
+#include "lanes.h"
+#include "loops.h"
+
+#include "gates.inc"
+
+GATES(lane)
+
+/* Three questions to a real number, read from its bits so that no comparison can raise a flag. */
+#define QUESTIONS(name, W)                                                                      \
+    static int is_below_##name(const char *p) { return !lane_relu_float##W(lane_load##W(p)); }  \
+    static int is_zero_##name(const char *p) { return (uint##W##_t)lane_load##W(p) << 1 == 0; } \
+    static int is_nan_##name(const char *p)                                                     \
+    {                                                                                           \
+        return (uint##W##_t)lane_load##W(p) << 1 > (uint##W##_t)MINUS_INF##W << 1;              \
+    }
+
+QUESTIONS(float, 32)
+QUESTIONS(double, 64)
+
+#if LDBL_MANT_DIG == 64 /* x87: sign and exponent follow a mantissa whose leading bit is explicit \
+                         */
+
+static int is_zero_longdouble(const char *p)
+{
+    return (lane_load64(p) | (lane_load16(p + 8) & 0x7FFF)) == 0;
+}
+
+static int is_nan_longdouble(const char *p)
+{
+    return (lane_load16(p + 8) & 0x7FFF) == 0x7FFF && (uint64_t)lane_load64(p) << 1 != 0;
+}
+
+static int is_below_longdouble(const char *p)
+{
+    return lane_load16(p + 8) < 0 && !is_zero_longdouble(p) && !is_nan_longdouble(p);
+}
+
+#elif LDBL_MANT_DIG == 113 /* IEEE quadruple: the layout of a double, with a wider fraction */
+
+static uint64_t high_half(const char *p)
+{
+    const uint16_t order = 1;
+    return (uint64_t)lane_load64(*(const char *)&order ? p + 8 : p);
+}
+
+static int has_low_bits(const char *p)
+{
+    return ((uint64_t)lane_load64(p) ^ (uint64_t)lane_load64(p + 8)) != high_half(p);
+}
+
+static int is_zero_longdouble(const char *p) { return high_half(p) << 1 == 0 && !has_low_bits(p); }
+
+static int is_nan_longdouble(const char *p)
+{
+    const uint64_t magnitude = high_half(p) << 1, inf = 0xFFFE000000000000;
+    return magnitude > inf || (magnitude == inf && has_low_bits(p));
+}
+
+static int is_below_longdouble(const char *p)
+{
+    return high_half(p) >> 63 && !is_zero_longdouble(p) && !is_nan_longdouble(p);
+}
+
+#else /* a double, or a pair of them with the larger one first */
+
+#define is_below_longdouble is_below_double
+#define is_zero_longdouble is_zero_double
+#define is_nan_longdouble is_nan_double
+
+#endif
+
+/* Complex numbers compare by their real parts, then by the imaginary ones; a NaN in either passes.
+ */
+#define IS_BELOW_COMPLEX(part, re, im) \
+    (is_below_##part(is_zero_##part(re) ? im : re) & !is_nan_##part(im))
+
+#define FOR_EACH_ELEMENT     \
+    const char *x = args[0]; \
+    char *out = args[1];     \
+    (void)data;              \
+    for (intptr_t n = dimensions[0]; n > 0; n--, x += steps[0], out += steps[1])
+
+void fastrelu_relu_longdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
+                              void *data)
+{
+    FOR_EACH_ELEMENT
+    {
+        if (is_below_longdouble(x))
+            memset(out, 0, sizeof(long double));
+        else
+            memmove(out, x, sizeof(long double));
+    }
+}
+
+void fastrelu_relu_backward_longdouble(char **args, const intptr_t *dimensions,
+                                       const intptr_t *steps, void *data)
+{
+    (void)data;
+    for (intptr_t i = 0; i < dimensions[0]; i++) {
+        const char *x = args[1] + i * steps[1];
+        char *out = args[2] + i * steps[2];
+        if (is_below_longdouble(x) || is_zero_longdouble(x))
+            memset(out, 0, sizeof(long double));
+        else
+            memmove(out, args[0] + i * steps[0], sizeof(long double));
+    }
+}
+
+/* Without branches: the signs of real data are not to be guessed. */
+void fastrelu_relu_cfloat(char **args, const intptr_t *dimensions, const intptr_t *steps,
+                          void *data)
+{
+    FOR_EACH_ELEMENT
+    lane_store64(out, lane_keep64(!IS_BELOW_COMPLEX(float, x, x + 4), lane_load64(x)));
+}
+
+void fastrelu_relu_cdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
+                           void *data)
+{
+    FOR_EACH_ELEMENT
+    {
+        const lane_mask64 passes = !IS_BELOW_COMPLEX(double, x, x + 8);
+        const lane64 re = lane_load64(x), im = lane_load64(x + 8);
+        lane_store64(out, lane_keep64(passes, re));
+        lane_store64(out + 8, lane_keep64(passes, im));
+    }
+}
+
+void fastrelu_relu_clongdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
+                               void *data)
+{
+    FOR_EACH_ELEMENT
+    {
+        if (IS_BELOW_COMPLEX(longdouble, x, x + sizeof(long double)))
+            memset(out, 0, 2 * sizeof(long double));
+        else
+            memmove(out, x, 2 * sizeof(long double));
+    }
+}
+
+/* NaT, the least integer, passes: subtracting 1 wraps it round to the greatest. */
+void fastrelu_relu_timedelta(char **args, const intptr_t *dimensions, const intptr_t *steps,
+                             void *data)
+{
+    FOR_EACH_ELEMENT
+    {
+        const lane64 a = lane_load64(x);
+        lane_store64(out, lane_keep64(lane_greater64(lane_minus64(a, 1), -2), a));
+    }
+}
+
+/* A bool comes out as the default integer. */
+void fastrelu_relu_bool(char **args, const intptr_t *dimensions, const intptr_t *steps, void *data)
+{
+    FOR_EACH_ELEMENT
+    {
+        const intptr_t a = *x != 0;
+        memcpy(out, &a, sizeof a);
+    }
+}
+
+/* Needs the GIL. NumPy looks for an exception after it. */
+void fastrelu_relu_object(char **args, const intptr_t *dimensions, const intptr_t *steps,
+                          void *data)
+{
+    PyObject *zero = PyLong_FromLong(0);
+    if (zero == NULL)
+        return;
+    FOR_EACH_ELEMENT
+    {
+        PyObject *a, *old;
+        memcpy(&a, x, sizeof a);
+        if (a == NULL) /* an element of an array that NumPy has not filled */
+            a = Py_None;
+        Py_INCREF(a); /* a comparison may run any code */
+        const int below = PyObject_RichCompareBool(a, zero, Py_LT);
+        if (below)
+            Py_DECREF(a);
+        if (below < 0)
+            break;
+        if (below)
+            a = Py_NewRef(zero);
+        memcpy(&old, out, sizeof old);
+        memcpy(out, &a, sizeof a);
+        Py_XDECREF(old);
+    }
+    Py_DECREF(zero);
+}

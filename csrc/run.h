@@ -1,0 +1,20 @@
+/* The one way in to every kernel. */
+
+#ifndef FASTRELU_RUN_H
+#define FASTRELU_RUN_H
+
+#include "fastrelu.h"
+
+/* Every contiguous run of every kernel passes through here. */
+static inline void fastrelu_run(const struct fastrelu_kernel *kernel, char *const args[], size_t n)
+{
+    kernel->contiguous(args, n);
+}
+
+static inline void fastrelu_run_strided(const struct fastrelu_kernel *kernel, char *const args[],
+                                        const ptrdiff_t steps[], size_t n)
+{
+    kernel->strided(args, steps, n);
+}
+
+#endif

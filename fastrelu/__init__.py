@@ -1,0 +1,105 @@
+"""ReLU for NumPy arrays, forward and backward, in SIMD C kernels behind genuine NumPy ufuncs."""
+
+import os
+import warnings
+from types import MappingProxyType
+
+import numpy as np
+
+from . import reference
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "implementations",
+    "isa",
+    "reference",
+    "relu",
+    "relu_backward",
+    "relu_derivative",
+    "show_config",
+]
+
+
+def _choose():
+    """Return the instruction set to use and everything there is to choose from."""
+    wanted = os.environ.get("FASTRELU_ISA", "")
+    if wanted == "python":
+        return "python", {}
+    try:
+        from . import _core
+    except ImportError as error:
+        advice = (
+            f"fastrelu._core, its compiled part, cannot be imported ({error}). To build it for "
+            "this Python, install fastrelu again where there is a C compiler"
+        )
+        if wanted:
+            raise ImportError(f"FASTRELU_ISA={wanted}: {advice}; FASTRELU_ISA=python does without.")
+        warnings.warn(
+            f"{advice}; to do without it and see no warning, set FASTRELU_ISA=python. "
+            "Until then fastrelu runs its reference, which is slow.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return "python", {}
+    names = list(_core.implementations)
+    if wanted and wanted not in names:
+        why = "this CPU does not run it" if wanted in _core.built else "there is no such set"
+        raise ImportError(
+            f"FASTRELU_ISA={wanted}: {why}; the choices here are {', '.join(names)}, python"
+        )
+    return wanted or names[0], _core.implementations
+
+
+isa, _found = _choose()
+implementations = MappingProxyType(_found)
+relu, relu_backward = (
+    (reference.relu, reference.relu_backward) if isa == "python" else implementations[isa]
+)
+
+
+def relu_derivative(x, at_zero=0):
+    reference.check_at_zero(at_zero)
+    derivative = relu_backward(1, x)
+    return np.maximum(derivative, np.equal(x, 0)) if at_zero else derivative
+
+
+relu_derivative.__doc__ = reference.relu_derivative.__doc__
+
+
+def show_config(mode="stdout"):
+    """
+    Print, or return, what fastrelu was built with and what it uses.
+
+    Parameters
+    ----------
+    mode : {"stdout", "dicts"}, optional
+        Whether to print it or to return it as a dict, as `numpy.show_config` does.
+
+    Returns
+    -------
+    dict or None
+        The version, the instruction set in use, those that were built, those that this CPU runs,
+        the compiler, and the versions of NumPy and Python.
+
+    Raises
+    ------
+    ValueError
+        If mode is neither "stdout" nor "dicts".
+
+    Examples
+    --------
+    >>> import fastrelu
+    >>> fastrelu.show_config(mode="dicts")["version"] == fastrelu.__version__
+    True
+    """
+    from ._config import config
+
+    if mode not in ("stdout", "dicts"):
+        raise ValueError(f'mode must be "stdout" or "dicts", not {mode!r}')
+    found = config()
+    if mode == "dicts":
+        return found
+    width = max(map(len, found))
+    for name, value in found.items():
+        print(f"{name:{width}}  {', '.join(value) if isinstance(value, list) else value}")

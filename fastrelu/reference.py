@@ -1,0 +1,194 @@
+"""What every function means, in plain Python and NumPy: the oracle of the tests, and the fallback."""
+
+import numpy as np
+
+
+def relu(
+    x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=None, subok=True
+):
+    """
+    Rectified linear unit: x where it is not below zero, else 0, element by element.
+
+    The same values, dtypes and errors as ``np.maximum(0, x)``, whose signs of zero differ between
+    machines; here x itself passes, bit for bit, unless ``x < 0``. So NaN passes with its sign and
+    payload, and -0.0 stays -0.0. No floating-point warning is ever given.
+
+    Parameters
+    ----------
+    x : array_like
+        Of any shape; integers, bool, real and complex floats, timedelta64 or object.
+    out : ndarray, or tuple of one ndarray, optional
+        Where the result goes: of a shape that x broadcasts to. It may be x.
+    where : array_like of bool, optional
+        Where out is written; elsewhere it keeps what it held.
+    casting, order, dtype, subok
+        As every ufunc takes them.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape and dtype of x (bool gives the default integer); a scalar if x is one. It is
+        out, if that was given.
+
+    Raises
+    ------
+    TypeError
+        If x has no order against 0 (datetime64, strings, structured dtypes), or if the result does
+        not fit the dtype of out under the casting rule.
+    ValueError
+        If the shapes do not broadcast to that of out, or out is read-only.
+
+    See Also
+    --------
+    relu_backward : its gradient.
+
+    Notes
+    -----
+    Complex numbers are ordered as in NumPy, by their real parts, then by the imaginary ones.
+
+    References
+    ----------
+    V. Nair and G. E. Hinton, "Rectified linear units improve restricted Boltzmann machines",
+    ICML 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.relu(np.array([-2.0, -0.5, 0.5, 2.0]))
+    array([0. , 0. , 0.5, 2. ])
+    """
+    x = np.asanyarray(x)
+    if dtype is None:
+        dtype = np.dtype(int) if x.dtype == bool else x.dtype
+    y = x.astype(dtype, order=order, casting=casting, subok=subok, copy=True)
+    y[np.less(y, _zero(y))] = 0
+    return _deliver(y, out, where, casting)
+
+
+def relu_backward(
+    grad, x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=None, subok=True
+):
+    """
+    Gradient of relu: grad where x is not zero or below, else 0, element by element.
+
+    grad itself passes, bit for bit, unless ``x <= 0``: nothing is multiplied, so a NaN or an
+    infinity in grad is dropped where x is not positive, and where x is NaN the gradient passes.
+    No floating-point warning is ever given.
+
+    Parameters
+    ----------
+    grad : array_like
+        The gradient with respect to the output of relu; integers or real floats.
+    x : array_like
+        The input of relu, or its output, which gives the same; integers or real floats.
+    out : ndarray, or tuple of one ndarray, optional
+        Where the result goes: of a shape that grad and x broadcast to. It may be grad or x.
+    where : array_like of bool, optional
+        Where out is written; elsewhere it keeps what it held.
+    casting, order, dtype, subok
+        As every ufunc takes them.
+
+    Returns
+    -------
+    ndarray or scalar
+        The gradient with respect to x, of the broadcast shape and the common dtype of grad and x;
+        a scalar if both are. It is out, if that was given.
+
+    Raises
+    ------
+    TypeError
+        If the common dtype is neither an integer nor a real float, or if the result does not fit
+        the dtype of out under the casting rule.
+    ValueError
+        If the shapes do not broadcast, or out is read-only.
+
+    See Also
+    --------
+    relu : the forward pass.
+
+    Notes
+    -----
+    The derivative of relu has no value at 0; 0 is taken there, as PyTorch, JAX and TensorFlow do,
+    and the treatment of NaN is that of PyTorch's ``threshold_backward``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.relu_backward(np.array([1.0, 2.0, 3.0]), np.array([-1.0, 0.0, 1.0]))
+    array([0., 0., 3.])
+    """
+    # The type of a Python number is weak: beside an array it takes the array's.
+    grad, x = (a if type(a) in (int, float) else np.asanyarray(a) for a in (grad, x))
+    if dtype is None:
+        dtype = np.result_type(grad, x)
+        if dtype == bool:
+            dtype = np.dtype(np.int8)
+    if np.dtype(dtype).kind not in "iuf":
+        raise TypeError(f"relu_backward takes integers and real floats, not {np.dtype(dtype)}")
+    grad, x = (
+        np.asarray(a, dtype) if type(a) in (int, float) else a.astype(dtype, casting=casting)
+        for a in (grad, x)
+    )
+    grad, x = np.broadcast_arrays(grad, x, subok=subok)
+    y = np.array(grad, order=order, subok=subok)
+    y[np.less_equal(x, 0)] = 0
+    return _deliver(y, out, where, casting)
+
+
+def relu_derivative(x, at_zero=0):
+    """
+    Derivative of relu: 0 where x is below zero, at_zero where it is zero, and 1 above.
+
+    Parameters
+    ----------
+    x : array_like
+        Of any shape; integers or real floats.
+    at_zero : {0, 1}, optional
+        The value at 0, where the derivative is undefined: any number from 0 to 1 is a subgradient.
+        0, the default, is what the frameworks take.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape and dtype of x. Where x is NaN it is 1, as in ``relu_backward(1, x)``.
+
+    Raises
+    ------
+    ValueError
+        If at_zero is neither 0 nor 1.
+    TypeError
+        If x holds neither integers nor real floats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.relu_derivative(np.array([-1.0, 0.0, 1.0]))
+    array([0., 0., 1.])
+    >>> fastrelu.relu_derivative(np.array([-1.0, 0.0, 1.0]), at_zero=1)
+    array([0., 1., 1.])
+    """
+    check_at_zero(at_zero)
+    derivative = relu_backward(1, x)
+    return np.where(np.equal(x, 0), derivative.dtype.type(at_zero), derivative)[()]
+
+
+def check_at_zero(at_zero):
+    """Raise a ValueError unless at_zero is 0 or 1."""
+    if not np.isscalar(at_zero) or at_zero not in (0, 1):
+        raise ValueError(f"at_zero must be 0 or 1, not {at_zero!r}")
+
+
+def _zero(y):
+    return np.timedelta64(0) if y.dtype.kind == "m" else 0
+
+
+def _deliver(y, out, where, casting):
+    if out is None:
+        return y if y.ndim else y[()]
+    if isinstance(out, tuple):
+        (out,) = out
+    np.copyto(out, y, casting=casting, where=where)
+    return out
