@@ -34,7 +34,9 @@ def _choose():
             "this Python, install fastrelu again where there is a C compiler"
         )
         if wanted:
-            raise ImportError(f"FASTRELU_ISA={wanted}: {advice}; FASTRELU_ISA=python does without.")
+            raise ImportError(
+                f"FASTRELU_ISA={wanted}: {advice}; FASTRELU_ISA=python does without it."
+            ) from error
         warnings.warn(
             f"{advice}; to do without it and see no warning, set FASTRELU_ISA=python. "
             "Until then fastrelu runs its reference, which is slow.",

@@ -74,6 +74,8 @@ cdef list docs = []
 cdef void add_loop(
     LoopTable *table, cnp.PyUFuncGenericFunction function, const void *data, str types
 ) except *:
+    if table.length == MOST_LOOPS:
+        raise OverflowError("more loops than a LoopTable holds")
     for position, type_char in enumerate(types):
         table.types[table.length * len(types) + position] = np.dtype(type_char).num
     table.functions[table.length] = function
@@ -123,9 +125,9 @@ cdef make_ufunc(const fastrelu_isa *isa, int operation):
     return ufunc
 
 
-Implementation = namedtuple(
-    "Implementation", [fastrelu_operation_names[i].decode() for i in range(FASTRELU_N_OPERATIONS)],
-    module="fastrelu")
+OPERATIONS = [fastrelu_operation_names[i].decode() for i in range(FASTRELU_N_OPERATIONS)]
+
+Implementation = namedtuple("Implementation", OPERATIONS, module="fastrelu")
 Implementation.__doc__ = "The ufuncs of one instruction set."
 
 compiler = FASTRELU_COMPILER.decode()
@@ -136,6 +138,6 @@ cdef int i = 0
 while fastrelu_built[i] != NULL:
     built.append(fastrelu_built[i].name.decode())
     if fastrelu_built[i].runs_here():
-        implementations[built[-1]] = Implementation(
-            *[make_ufunc(fastrelu_built[i], operation) for operation in range(FASTRELU_N_OPERATIONS)])
+        ufuncs = [make_ufunc(fastrelu_built[i], operation) for operation in range(len(OPERATIONS))]
+        implementations[built[-1]] = Implementation(*ufuncs)
     i += 1

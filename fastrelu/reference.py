@@ -1,11 +1,9 @@
-"""What every function means, in plain Python and NumPy: the oracle of the tests, and the fallback."""
+"""What every function means, in plain Python and NumPy: the tests' oracle, and the fallback."""
 
 import numpy as np
 
 
-def relu(
-    x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=None, subok=True
-):
+def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=None, subok=True):
     """
     Rectified linear unit: x where it is not below zero, else 0, element by element.
 
@@ -60,7 +58,7 @@ def relu(
     """
     x = np.asanyarray(x)
     if dtype is None:
-        dtype = np.dtype(int) if x.dtype == bool else x.dtype
+        dtype = np.dtype(int) if x.dtype.kind == "b" else x.dtype
     y = x.astype(dtype, order=order, casting=casting, subok=subok, copy=True)
     y[np.less(y, _zero(y))] = 0
     return _deliver(y, out, where, casting)
@@ -109,7 +107,7 @@ def relu_backward(
 
     Notes
     -----
-    The derivative of relu has no value at 0; 0 is taken there, as PyTorch, JAX and TensorFlow do,
+    The derivative of relu has no value at 0; 0 is taken there, as PyTorch and JAX do,
     and the treatment of NaN is that of PyTorch's ``threshold_backward``.
 
     Examples
@@ -123,7 +121,7 @@ def relu_backward(
     grad, x = (a if type(a) in (int, float) else np.asanyarray(a) for a in (grad, x))
     if dtype is None:
         dtype = np.result_type(grad, x)
-        if dtype == bool:
+        if dtype.kind == "b":
             dtype = np.dtype(np.int8)
     if np.dtype(dtype).kind not in "iuf":
         raise TypeError(f"relu_backward takes integers and real floats, not {np.dtype(dtype)}")

@@ -8,7 +8,7 @@ static int runs_here(void) { return __builtin_cpu_supports("avx2"); }
 TARGET_BEGIN("avx2")
 
 AVX2_REGISTER(vec)
-AVX2_REGISTER(sparse)
+AVX2_REGISTER(strided)
 
 #include "../kernels.inc"
 

@@ -32,7 +32,7 @@ WORDS(vec, 16, 32)
 WORDS(vec, 32, 16)
 WORDS(vec, 64, 8)
 
-AVX2_REGISTER(sparse)
+AVX2_REGISTER(strided)
 
 #include "../kernels.inc"
 

@@ -30,7 +30,7 @@ static int runs_here(void) { return 1; }
     WORDS(S, 64)
 
 REGISTER(vec)
-REGISTER(sparse)
+REGISTER(strided)
 
 #include "../kernels.inc"
 

@@ -56,7 +56,7 @@ WORD __m128i greater64(__m128i a, __m128i b)
     WORDS(S, 64, 2, _mm_set1_epi64x, equal64, greater64)
 
 REGISTER(vec)
-REGISTER(sparse)
+REGISTER(strided)
 
 #include "../kernels.inc"
 
