@@ -60,7 +60,8 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
     if dtype is None:
         dtype = np.dtype(int) if x.dtype.kind == "b" else x.dtype
     y = x.astype(dtype, order=order, casting=casting, subok=subok, copy=True)
-    y[np.less(y, _zero(y))] = 0
+    zero = np.zeros((), y.dtype) if y.dtype.kind == "m" else 0
+    y[np.less(y, zero)] = zero
     return _deliver(y, out, where, casting)
 
 
@@ -177,10 +178,6 @@ def check_at_zero(at_zero):
     """Raise a ValueError unless at_zero is 0 or 1."""
     if not np.isscalar(at_zero) or at_zero not in (0, 1):
         raise ValueError(f"at_zero must be 0 or 1, not {at_zero!r}")
-
-
-def _zero(y):
-    return np.timedelta64(0) if y.dtype.kind == "m" else 0
 
 
 def _deliver(y, out, where, casting):
