@@ -58,7 +58,7 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
     """
     x = np.asanyarray(x)
     if dtype is None:
-        dtype = np.dtype(int) if x.dtype.kind == "b" else x.dtype
+        dtype = np.dtype(int) if x.dtype.kind == "b" else x.dtype.newbyteorder("=")
     y = x.astype(dtype, order=order, casting=casting, subok=subok, copy=True)
     zero = np.zeros((), y.dtype) if y.dtype.kind == "m" else 0
     y[np.less(y, zero)] = zero
@@ -121,7 +121,7 @@ def relu_backward(
     # The type of a Python number is weak: beside an array it takes the array's.
     grad, x = (a if type(a) in (int, float) else np.asanyarray(a) for a in (grad, x))
     if dtype is None:
-        dtype = np.result_type(grad, x)
+        dtype = np.result_type(grad, x).newbyteorder("=")
         if dtype.kind == "b":
             dtype = np.dtype(np.int8)
     if np.dtype(dtype).kind not in "iuf":

@@ -1,0 +1,147 @@
+"""The self-test: every instruction set of this CPU against the reference, bit for bit."""
+
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+
+import fastrelu
+
+from . import reference
+
+DTYPES = "bBhHiIlLqQefd"
+MOST_LANES = 64
+LENGTHS = (*range(2 * MOST_LANES + 2), 4099, 50_021)
+LARGE = {"f": 2_000_003}  # beyond most caches; one type will do, for all share the way there
+SENTINEL = 85
+
+# The fallback is the reference, so it is held against the definitions instead.
+DEFINITIONS = SimpleNamespace(
+    relu=lambda x: np.where(x < 0, x.dtype.type(0), x),
+    relu_backward=lambda grad, x: np.where(x <= 0, x.dtype.type(0), grad),
+)
+
+
+class Result(NamedTuple):
+    """What the self-test found: values compared, and the first mismatch described, or None."""
+
+    name: str
+    comparisons: int
+    mismatch: str | None
+
+
+def check():
+    """
+    Check every implementation against the reference, or the fallback if none was compiled.
+
+    Yields
+    ------
+    Result
+        One for each instruction set that this CPU runs, best first; else one named "python".
+    """
+    for name, functions in fastrelu.implementations.items():
+        yield _check(name, functions, reference)
+    if not fastrelu.implementations:
+        yield _check("python", fastrelu, DEFINITIONS)
+
+
+def first_difference(got, expected):
+    """Return the index, in memory order, of the first element that differs in a bit, or None."""
+    got, expected = np.ravel(got, "K"), np.ravel(expected, "K")
+    if got.dtype.char in "gGO":  # padding bytes and pointers are not values
+        differs = unequal(got, expected)
+    else:
+        width = min(got.dtype.itemsize, 8)
+        differs = got.view(f"u{width}") != expected.view(f"u{width}")
+        differs = differs.reshape(got.size, got.dtype.itemsize // width).any(axis=1)
+    return int(differs.argmax()) if differs.any() else None
+
+
+def unequal(a, b):
+    """Return where two arrays differ in value, NaN and NaT counting as equal to themselves."""
+    return ~((a == b) | ((a != a) & (b != b))).astype(bool)
+
+
+def special_values(dtype):
+    """Return the values of an integer or a real float type that code gets wrong most easily."""
+    dtype = np.dtype(dtype)
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return np.array([info.min, info.min + 1, 0, 1, info.max - 1, info.max], dtype)
+    bits = np.dtype(f"u{dtype.itemsize}")
+    mantissa = np.finfo(dtype).nmant
+    smallest_normal, quiet = 1 << mantissa, 1 << (mantissa - 1)
+    infinity, one, sign = (int(dtype.type(v).view(bits)) for v in (np.inf, 1, -0.0))
+    magnitudes = [
+        *(0, 1, smallest_normal - 1, smallest_normal, one, infinity - 1, infinity),
+        *(infinity + 1, infinity + quiet - 1, infinity + quiet, sign - 1),  # NaN, half of it quiet
+    ]
+    return np.array(magnitudes + [sign + m for m in magnitudes], bits).view(dtype)
+
+
+def _check(name, functions, oracle):
+    comparisons = 0
+    for dtype in map(np.dtype, DTYPES):
+        lengths = sorted({*LENGTHS, LARGE.get(dtype.char, 0)})
+        grad, x = (_sample(dtype, lengths[-1] + MOST_LANES, seed) for seed in (1, 2))
+        for operation, operands in ("relu", [x]), ("relu_backward", [grad, x]):
+            function, expected = (
+                getattr(functions, operation),
+                getattr(oracle, operation)(*operands),
+            )
+            for length in lengths:
+                cut = slice(length % MOST_LANES, length % MOST_LANES + length)
+                for layout, got, wanted in _layouts(
+                    function, [a[cut] for a in operands], expected[cut]
+                ):
+                    comparisons += wanted.size
+                    if got.dtype != dtype or got.shape != wanted.shape:
+                        what = f"expected {dtype} {wanted.shape}, got {got.dtype} {got.shape}"
+                    elif got.tobytes() == wanted.tobytes():
+                        continue
+                    else:
+                        i = first_difference(got, wanted)
+                        what = f"index {i}: expected {_show(wanted[i])}, got {_show(got[i])}"
+                    where = f"{operation} of {dtype}, length {length}, {layout}"
+                    return Result(name, comparisons, f"{where}, {what}")
+    return Result(name, comparisons, None)
+
+
+def _layouts(function, operands, expected):
+    """Yield the name of each layout, what the function gives there, and what it should give."""
+    yield "new output", function(*operands), expected
+
+    for name, output in [("out=", None), *((f"out=argument {i}", i) for i in range(len(operands)))]:
+        arrays = list(operands)
+        framed = np.full(expected.size + 2, SENTINEL, expected.dtype)
+        inside = framed[1:-1]
+        if output is not None:
+            inside[:] = operands[output]
+            arrays[output] = inside
+        function(*arrays, out=inside)
+        yield name, inside, expected
+        yield (
+            f"{name}, the element on either side",
+            framed[[0, -1]],
+            np.full_like(framed[:2], SENTINEL),
+        )
+
+    expected = expected[::-2]
+    wide = np.full(2 * expected.size + 1, SENTINEL, expected.dtype)
+    function(*(a[::-2] for a in operands), out=wide[1::2])
+    yield "strided", wide[1::2], expected
+    yield "strided, the elements between", wide[::2], np.full_like(wide[::2], SENTINEL)
+
+
+def _sample(dtype, n, seed):
+    rng = np.random.default_rng(seed)
+    bits = np.dtype(f"u{dtype.itemsize}")
+    some = 50_000 + seed
+    anything = rng.integers(0, np.iinfo(bits).max, some, bits, endpoint=True)
+    special = rng.choice(special_values(dtype).view(bits), some)
+    return np.resize(np.where(rng.random(some) < 0.5, anything, special), n).view(dtype)
+
+
+def _show(value):
+    bits = value.view(f"u{value.dtype.itemsize}")
+    return f"{value} (0x{bits:0{2 * value.dtype.itemsize}x})"
