@@ -30,6 +30,7 @@ setup(
                 ("PY_ARRAY_UNIQUE_SYMBOL", "fastrelu_array_api"),
                 ("PY_UFUNC_UNIQUE_SYMBOL", "fastrelu_ufunc_api"),
             ],
+            libraries=[] if sys.platform == "win32" else ["m"],
             extra_compile_args=[] if sys.platform == "win32" else UNIX_FLAGS,
         )
     ]

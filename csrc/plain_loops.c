@@ -5,6 +5,7 @@
 
 #include <float.h>
 
+#include "flags.h"
 #include "lanes.h"
 #include "loops.h"
 
@@ -85,6 +86,7 @@ static int is_below_longdouble(const char *p)
     const char *x = args[0]; \
     char *out = args[1];     \
     (void)data;              \
+    fastrelu_clear_flags();  \
     for (intptr_t n = dimensions[0]; n > 0; n--, x += steps[0], out += steps[1])
 
 void fastrelu_relu_longdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
@@ -103,6 +105,7 @@ void fastrelu_relu_backward_longdouble(char **args, const intptr_t *dimensions,
                                        const intptr_t *steps, void *data)
 {
     (void)data;
+    fastrelu_clear_flags();
     for (intptr_t i = 0; i < dimensions[0]; i++) {
         const char *x = args[1] + i * steps[1];
         char *out = args[2] + i * steps[2];
@@ -192,4 +195,5 @@ void fastrelu_relu_object(char **args, const intptr_t *dimensions, const intptr_
         Py_XDECREF(old);
     }
     Py_DECREF(zero);
+    fastrelu_clear_flags(); /* Python compares its floats with operators that raise some */
 }

@@ -61,7 +61,8 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
         dtype = np.dtype(int) if x.dtype.kind == "b" else x.dtype.newbyteorder("=")
     y = x.astype(dtype, order=order, casting=casting, subok=subok, copy=True)
     zero = np.zeros((), y.dtype) if y.dtype.kind == "m" else 0
-    y[np.less(y, zero)] = zero
+    with np.errstate(all="ignore"):
+        y[np.less(y, zero)] = zero
     return _deliver(y, out, where, casting)
 
 
