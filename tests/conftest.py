@@ -1,0 +1,114 @@
+"""What the test modules share: every instruction set by name, and helpers that compare bits."""
+
+import functools
+
+import numpy as np
+import pytest
+
+import fastrelu
+
+
+@pytest.fixture(
+    scope="module", params=fastrelu.implementations.values(), ids=fastrelu.implementations.keys()
+)
+def implementation(request):
+    """Return the ufuncs of one instruction set: .relu and .relu_backward."""
+    return request.param
+
+
+@functools.cache
+def edges_of(dtype):
+    dtype = np.dtype(dtype)
+    width = 8 * dtype.itemsize
+    if dtype.kind == "f":
+        info = np.finfo(dtype)
+        inf = ((1 << info.nexp) - 1) << info.nmant
+        highs = [0, 1 << info.nmant, inf >> 1, inf, inf | 1 << (info.nmant - 1)]
+    else:
+        highs = [0, 1 << (width - 2)]
+    patterns = {
+        (sign + high + low + near) % (1 << width)
+        for sign in (0, 1 << (width - 1))
+        for high in highs
+        for low in (0, 1 << (width // 2 - 1), 1 << (width // 2))
+        for near in (-2, -1, 0, 1, 2)
+    }
+    return np.array(sorted(patterns), f"u{dtype.itemsize}").view(dtype)
+
+
+@functools.cache
+def mixed_of(dtype, n, seed):
+    rng = np.random.default_rng(seed)
+    edges = edges_of(dtype)
+    values = np.frombuffer(rng.bytes(n * edges.itemsize), edges.dtype).copy()
+    at_edge = rng.random(n) < 0.6
+    values[at_edge] = rng.choice(edges, at_edge.sum())
+    values.flags.writeable = False
+    return values
+
+
+@pytest.fixture(scope="session")
+def edges():
+    """
+    Return edges(dtype): the values of a kernel's dtype where an operation may go wrong.
+
+    For floats both signs of zeros, subnormals, normals, infinities, quiet and signalling NaNs; for
+    integers the extremes; for both, what lies next to them and where the halves of a word meet.
+    """
+    return edges_of
+
+
+@pytest.fixture(scope="session")
+def mixed():
+    """Return mixed(dtype, n, seed): n values, some of random bits and most of them edges."""
+    return mixed_of
+
+
+def raw(array):
+    array = np.ascontiguousarray(array)
+    if array.dtype.char in "gG":
+        info = np.finfo(array.dtype)
+        kept = 10 if info.nmant == 63 else info.dtype.itemsize
+        return array.view("u1").reshape(*array.shape, -1, info.dtype.itemsize)[..., :kept]
+    if array.dtype.kind == "c":
+        return array.view(f"u{array.itemsize // 2}")
+    return array.view(f"u{array.itemsize}")
+
+
+@pytest.fixture(scope="session")
+def assert_same_bits():
+    """Return assert_same_bits(actual, expected): the same shape, dtype and bits, less padding."""
+
+    def assert_same_bits(actual, expected):
+        actual, expected = np.asarray(actual), np.asarray(expected)
+        assert actual.shape == expected.shape
+        assert actual.dtype == expected.dtype
+        np.testing.assert_array_equal(raw(actual), raw(expected))
+
+    return assert_same_bits
+
+
+SENTINEL = 0xA5
+MARGIN = 192
+
+
+@pytest.fixture(scope="session")
+def place():
+    """
+    Return place(values, step, shift): a view that holds values, and all the memory round it.
+
+    The step is in bytes and may be negative or 0 (then values should be all the same); the shift,
+    in bytes, is the view's offset from an address that suits every register. All else is sentinels.
+    """
+
+    def place(values, step, shift=0):
+        span = abs(step) * max(len(values) - 1, 0) + values.itemsize
+        memory = np.full(span + shift + 2 * MARGIN, SENTINEL, "u1")
+        first = MARGIN - (memory.ctypes.data + MARGIN) % 64 + shift
+        if step < 0:
+            first += span - values.itemsize
+        view = np.ndarray(values.shape, values.dtype, memory, first, (step,))
+        view[...] = values
+        return view, memory
+
+    return place

@@ -1,0 +1,272 @@
+"""No path raises a floating-point flag or warns, whatever the values."""
+
+import ctypes
+import ctypes.util
+import platform
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+import fastrelu
+from fastrelu import reference
+
+FLOATS = "efd"
+KERNEL_TYPES = "bBhHiIlLqQefd"
+N = 300
+
+
+@pytest.fixture(autouse=True)
+def _everything_raises():
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+@pytest.fixture(params=["relu", "relu_backward"])
+def operation(request):
+    return request.param
+
+
+@pytest.fixture
+def ufunc(implementation, operation):
+    return getattr(implementation, operation)
+
+
+@pytest.fixture
+def hard(ufunc, mixed):
+    """Return hard(dtype, n): inputs that hold zeros, subnormals, infinities and all the NaNs."""
+    return lambda dtype, n=N: [mixed(dtype, n, seed) for seed in range(ufunc.nin)]
+
+
+# ---------------------------------------------------------------- the flags of the CPU itself
+
+
+def find_fenv():
+    for library in filter(None, [ctypes.util.find_library("m"), ctypes.util.find_library("c")]):
+        libm = ctypes.CDLL(library)
+        if hasattr(libm, "feclearexcept"):
+            return libm
+    return None
+
+
+LIBM = find_fenv()
+ALL_FLAGS = {"x86_64": 0x3D, "AMD64": 0x3D, "aarch64": 0x1F, "arm64": 0x1F}.get(platform.machine())
+
+
+@pytest.fixture(scope="module")
+def flags_after():
+    """Return flags_after(function, *arguments): the CPU's flags that the call leaves."""
+    if LIBM is None or ALL_FLAGS is None:
+        pytest.skip("there is no libm that tells the flags")
+
+    def flags_after(function, *arguments, **keywords):
+        LIBM.feclearexcept(ALL_FLAGS)
+        function(*arguments, **keywords)
+        return LIBM.fetestexcept(ALL_FLAGS)
+
+    return flags_after
+
+
+def test_flags_are_seen(flags_after):
+    assert flags_after(float.__mul__, 1e300, 1e300) != 0
+    assert flags_after(float.__mul__, 1.0, 1.0) == 0
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 16, 63, N])
+@pytest.mark.parametrize("dtype", KERNEL_TYPES)
+def test_short_way_leaves_no_flags(flags_after, ufunc, hard, dtype, n):
+    inputs = hard(dtype, n)
+    out = np.empty(n, dtype)
+    assert flags_after(ufunc, *inputs) == 0
+    assert flags_after(ufunc, *inputs, out=out) == 0
+
+
+@pytest.mark.parametrize("pattern", [0x7F800001, 0xFF800001, 0x7FC00000, 0xFFC00000, 1, 0x80000001])
+@pytest.mark.parametrize("n", [1, 16, 100])
+def test_short_way_leaves_no_flags_for_one_pattern(flags_after, ufunc, pattern, n):
+    x = np.full(n, pattern, "u4").view("f")
+    assert flags_after(ufunc, *[x] * ufunc.nin) == 0
+
+
+def test_flags_raised_before_stay(ufunc, hard):
+    if LIBM is None or ALL_FLAGS is None:
+        pytest.skip("there is no libm that tells the flags")
+    inputs = hard("f")
+    LIBM.feclearexcept(ALL_FLAGS)
+    LIBM.feraiseexcept(ALL_FLAGS)
+    raised = LIBM.fetestexcept(ALL_FLAGS)
+    ufunc(*inputs)
+    left = LIBM.fetestexcept(ALL_FLAGS)
+    LIBM.feclearexcept(ALL_FLAGS)
+    assert left == raised != 0
+
+
+# ---------------------------------------------------------------- what NumPy would raise
+
+
+def packed(values):
+    fields = np.zeros(values.shape, [("pad", "V1"), ("a", values.dtype)])
+    fields["a"] = values
+    return fields["a"]
+
+
+LAYOUTS = {
+    "contiguous": lambda a: a,
+    "step_2": lambda a: a[::2],
+    "step_minus_1": lambda a: a[::-1],
+    "two_d": lambda a: a.reshape(3, -1)[:, 1:],
+    "stride_0": lambda a: np.broadcast_to(a[:, None], (a.size, 3)),
+    "misaligned": packed,
+    "byte_swapped": lambda a: a.byteswap().view(a.dtype.newbyteorder("S")),
+    "empty": lambda a: a[:0],
+    "zero_d": lambda a: a[0].reshape(()),
+}
+KEYWORDS = {
+    "none": lambda shape, dtype: {},
+    "out": lambda shape, dtype: {"out": np.zeros(shape, dtype)},
+    "out_strided": lambda shape, dtype: {"out": np.zeros((*shape, 2), dtype)[..., 0]},
+    "out_byte_swapped": lambda shape, dtype: {
+        "out": np.zeros(shape, np.dtype(dtype).newbyteorder("S"))
+    },
+    "out_misaligned": lambda shape, dtype: {"out": packed(np.zeros(shape, dtype))},
+    "where": lambda shape, dtype: {
+        "out": np.zeros(shape, dtype),
+        "where": np.arange(np.prod(shape, dtype=int)).reshape(shape) % 2 == 0,
+    },
+}
+
+
+@pytest.mark.parametrize("keywords", KEYWORDS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_layouts(ufunc, hard, dtype, layout, keywords):
+    inputs = [LAYOUTS[layout](a) for a in hard(dtype)]
+    ufunc(*inputs, **KEYWORDS[keywords](inputs[0].shape, dtype))
+
+
+HARDEST = {
+    "quiet": "nan",
+    "negative_quiet": "-nan",
+    "inf": "inf",
+    "minus_inf": "-inf",
+    "subnormal": "5e-324",
+    "minus_zero": "-0.0",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("value", HARDEST.values(), ids=HARDEST)
+@pytest.mark.parametrize("dtype", "efdgFDG")
+def test_values(implementation, dtype, value, layout):
+    number = np.finfo(dtype).smallest_subnormal if value == "5e-324" else float(value)
+    x = LAYOUTS[layout](np.full(N, number, dtype))
+    implementation.relu(x)
+    if dtype in "efdg":
+        implementation.relu_backward(x, x)
+
+
+@pytest.mark.parametrize("way", ["short", "strided", "zero_d"])
+@pytest.mark.parametrize("dtype", "gFDG")
+def test_signalling_nan_without_kernels(implementation, dtype, way):
+    part = dtype.lower()
+    x = np.zeros(40, dtype)
+    words = x.view("u1").reshape(-1, np.dtype(part).itemsize)
+    words[:] = np.frombuffer(signalling_nan(part), "u1")
+    x = {"short": x, "strided": x[::2], "zero_d": x[:1].reshape(())}[way]
+    assert implementation.relu(x).tobytes() == x.tobytes()
+    if dtype == "g":
+        implementation.relu_backward(x, x)
+
+
+def signalling_nan(dtype):
+    info = np.finfo(dtype)
+    if dtype == "g" and info.nmant == 63:
+        pattern = 0x7FFF << 64 | 1 << 63 | 1
+    else:
+        pattern = ((1 << info.nexp) - 1) << info.nmant | 1
+    return pattern.to_bytes(info.dtype.itemsize, sys.byteorder)
+
+
+@pytest.mark.parametrize("where", [True, np.arange(N) % 2 == 0], ids=["everywhere", "where"])
+@pytest.mark.parametrize("step", [1, 2, -1])
+@pytest.mark.parametrize(
+    ("dtype", "out_dtype"), [("e", "f"), ("f", "d"), ("d", "f"), ("d", "e"), ("f", "e"), ("f", "g")]
+)
+def test_casts(ufunc, dtype, out_dtype, step, where):
+    special = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -1.5, 100, -100]
+    x = np.array(special * (2 * N // len(special)), dtype)[::step][:N]
+    ufunc(*[x] * ufunc.nin, out=np.zeros(N, out_dtype), where=where)
+
+
+@pytest.mark.parametrize("dtype", "efd")
+def test_dtype_asked_for(ufunc, dtype):
+    x = np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -1.5])
+    ufunc(*[x] * ufunc.nin, dtype=dtype, casting="same_kind")
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf, -0.0, 5e-324], ids=repr)
+def test_python_numbers(ufunc, value):
+    ufunc(*[value] * ufunc.nin)
+    ufunc(*[[value] * 3] * ufunc.nin)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, np.float32(np.nan)], ids=repr)
+@pytest.mark.parametrize("n", [1, 40])
+def test_objects(implementation, value, n):
+    implementation.relu(np.array([value] * n, object))
+
+
+@pytest.mark.parametrize("method", ["reduce", "accumulate", "outer"])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_methods(implementation, mixed, dtype, method):
+    x = mixed(dtype, 100, 1)
+    arguments = (x, x) if method == "outer" else (x,)
+    getattr(implementation.relu_backward, method)(*arguments)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_at(implementation, mixed, dtype):
+    x = mixed(dtype, 100, 1).copy()
+    implementation.relu_backward.at(x, np.arange(100), x[::-1].copy())
+    implementation.relu.at(x, np.arange(100))
+
+
+# ---------------------------------------------------------------- the derivative, and the reference
+
+
+@pytest.mark.parametrize("at_zero", [0, 1])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("module", [fastrelu, reference], ids=lambda module: module.__name__)
+def test_derivative(mixed, module, dtype, layout, at_zero):
+    module.relu_derivative(LAYOUTS[layout](mixed(dtype, N, 1)), at_zero)
+
+
+@pytest.mark.parametrize("at_zero", [0, 1])
+@pytest.mark.parametrize("module", [fastrelu, reference], ids=lambda module: module.__name__)
+def test_derivative_of_longdoubles(module, at_zero):
+    x = np.frombuffer(signalling_nan("g") * 40, np.longdouble)
+    module.relu_derivative(x, at_zero)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", "efdFD")
+def test_reference(mixed, dtype, layout):
+    x = LAYOUTS[layout](mixed(dtype.lower(), 2 * N, 1).view(dtype)[:N])
+    reference.relu(x)
+    if dtype in FLOATS:
+        reference.relu_backward(x, x)
+
+
+@pytest.mark.parametrize("garbage", [0x7FF0000000000001, 0x7F0000001000], ids=["nan", "subnormal"])
+def test_what_where_leaves_out(implementation, garbage):
+    """NumPy casts the old contents of out into its buffer, those that where leaves out too."""
+    out = np.full(12, garbage, "u8").view("f8")
+    x = np.array([-1.0, np.nan, 2.0] * 4, "f4")
+    where = np.arange(12) % 2 == 0
+    with np.errstate(all="raise"):
+        implementation.relu(x, out=out, where=where)
+        implementation.relu_backward(x, x, out=out, where=where)
+    assert (out.view("u8")[~where] == garbage).all()
