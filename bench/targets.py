@@ -1,0 +1,220 @@
+"""Measures the project's targets, each as a ratio to what NumPy does, interleaved in one run."""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from timeit import Timer
+
+import numpy as np
+
+import fastrelu
+
+SMALL, MEDIUM, LARGE = 16, 16_384, 1_000_000
+
+# Reads the clock round the import alone; -P keeps the folder of the sources off sys.path.
+IMPORT = (
+    "import numpy, time; t = time.perf_counter(); import fastrelu; print(time.perf_counter()-t)"
+)
+IMPORT_LIMIT = 0.030
+
+
+def ratio(ours, theirs, names, rounds, seconds):
+    """Return the least time of one statement over that of another, in turns on the same names."""
+    setup = "\n".join(f"{name} = names[{name!r}]" for name in names)
+    timers = [Timer(statement, setup, globals={"names": names}) for statement in (ours, theirs)]
+    numbers = []
+    for timer in timers:
+        once = timer.timeit(1)
+        if once < seconds:
+            once = min(timer.timeit(10) / 10, timer.timeit(10) / 10)
+        numbers.append(max(1, int(seconds / once)))
+    best = [float("inf")] * 2
+    for _ in range(rounds):
+        for i, timer in enumerate(timers):
+            best[i] = min(best[i], timer.timeit(numbers[i]) / numbers[i])
+    return best[0] / best[1]
+
+
+def sample(n, dtype):
+    """Return n numbers, about half of them below zero where dtype has such."""
+    numbers = np.random.default_rng(0).integers(-99, 99, n)
+    if np.dtype(dtype).kind == "u":
+        numbers = abs(numbers)
+    return numbers.astype(dtype)
+
+
+def names_for(x, out=None):
+    return {
+        "relu": fastrelu.relu,
+        "relu_backward": fastrelu.relu_backward,
+        "maximum": np.maximum,
+        "multiply": np.multiply,
+        "negative": np.negative,
+        "copyto": np.copyto,
+        "x": x,
+        "g": x[::-1].copy(),
+        "y": np.empty_like(x) if out is None else out,
+    }
+
+
+def cases():
+    """Yield our statement, the one to compare it to, size, dtype and the greatest ratio to meet."""
+    for dtype in ("float32", "float64"):
+        yield "relu(x)", "maximum(0, x)", SMALL, dtype, 0.15
+        yield "relu(x)", "negative(x)", SMALL, dtype, 0.5
+        yield "relu(x, out=y)", "maximum(0, x, out=y)", SMALL, dtype, 0.10
+        yield "relu_backward(g, x)", "g * (x > 0)", SMALL, dtype, 0.15
+    for limit, dtypes in (
+        (1.15, ("float32", "float64")),
+        (1.4, ("int32", "int64")),
+        (1.6, ("int8", "int16", "float16")),
+    ):
+        for dtype in dtypes:
+            yield "relu(x, out=y)", "copyto(y, x)", MEDIUM, dtype, limit
+    yield "relu_backward(g, x, out=y)", "multiply(g, x > 0, out=y)", MEDIUM, "float32", 0.35
+
+
+def measure_cases(rounds, seconds):
+    rows = []
+    for ours, theirs, n, dtype, target in cases():
+        measured = ratio(ours, theirs, names_for(sample(n, dtype)), rounds, seconds)
+        row = {"case": f"{ours} / {theirs}", "dtype": dtype, "n": n, "ratio": measured}
+        rows.append(row | {"target": target, "met": measured <= target})
+    return rows
+
+
+def measure_import(rounds):
+    def once():
+        command = [sys.executable, "-P", "-c", IMPORT]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    return min(once() for _ in range(rounds))
+
+
+# Each gives x and out, or None for a new output, with about n elements in all.
+LAYOUTS = {
+    "contiguous": lambda n, dtype: (sample(n, dtype), None),
+    "contiguous, out=": lambda n, dtype: (sample(n, dtype), np.empty(n, dtype)),
+    "in place": lambda n, dtype: (x := sample(n, dtype), x),
+    "step-2 input": lambda n, dtype: (sample(2 * n, dtype)[::2], np.empty(n, dtype)),
+    "step-2 output": lambda n, dtype: (sample(n, dtype), np.empty(2 * n, dtype)[::2]),
+    "step-2 both": lambda n, dtype: (sample(2 * n, dtype)[::2], np.empty(2 * n, dtype)[::2]),
+    "reversed": lambda n, dtype: (sample(n, dtype)[::-1], np.empty(n, dtype)),
+    "shifted overlap": lambda n, dtype: ((x := sample(n + 4, dtype))[4:], x[:-4]),
+    "interleaved": lambda n, dtype: ((x := sample(2 * n, dtype))[::2], x[1::2]),
+    "transposed": lambda n, dtype: (square(n, dtype).T, np.empty_like(square(n, dtype))),
+    "column block": lambda n, dtype: (np.tile(square(n, dtype), 2)[:, 1 : side(n) + 1], None),
+    "narrow columns": lambda n, dtype: (sample(n // 2 * 8, dtype).reshape(-1, 8)[:, :2], None),
+    "Fortran": lambda n, dtype: (np.asfortranarray(square(n, dtype)), None),
+    "byte-swapped": lambda n, dtype: (swapped(sample(n, dtype)), None),
+    "misaligned": lambda n, dtype: (misaligned(sample(n, dtype)), None),
+    "broadcast": lambda n, dtype: (np.broadcast_to(sample(side(n), dtype), (side(n),) * 2), None),
+}
+DTYPES = [*"bBhHiIlLefdgFDG?", "m8[s]", "O"]
+
+
+def side(n):
+    return int(n**0.5)
+
+
+def square(n, dtype):
+    return sample(side(n) ** 2, dtype).reshape(side(n), side(n))
+
+
+def swapped(x):
+    return x.astype(x.dtype.newbyteorder())
+
+
+def misaligned(x):
+    return np.frombuffer(b" " + x.tobytes(), np.uint8)[1:].view(x.dtype)
+
+
+def measure_layout(layout, dtype, n, rounds, seconds):
+    x, out = LAYOUTS[layout](n, dtype)
+    given = "" if out is None else ", out=y"
+    if out is not None and dtype == "?":
+        out = np.empty(x.shape, int)
+    pair = f"relu(x{given})", f"maximum(0, x{given})"
+    measured = ratio(*pair, names_for(x, out), rounds, seconds)
+    if measured > 1:  # before we believe it
+        measured = min(measured, ratio(*pair, names_for(x, out), 4 * rounds, seconds))
+    return {"layout": layout, "dtype": np.dtype(dtype).name, "n": n, "ratio": measured}
+
+
+def measure_layouts(sizes, rounds, seconds):
+    return [
+        measure_layout(layout, dtype, n, rounds, seconds)
+        for layout in LAYOUTS
+        for dtype in DTYPES
+        if (layout, dtype) != ("misaligned", "O")
+        for n in sizes
+    ]
+
+
+def processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def show(title, header, rows):
+    print(f"\n{title}")
+    for name, *cells in [header, *rows]:
+        print(f"{name:56}", *(f"{cell:>12}" for cell in cells))
+
+
+def show_targets(report):
+    rows = [
+        [row["case"], row["dtype"], row["n"], f"{row['ratio']:.3f}", row["target"], row["met"]]
+        for row in report["targets"]
+    ]
+    took = report["import"]
+    rows.append(["import fastrelu, s", "", "", f"{took:.3f}", IMPORT_LIMIT, took <= IMPORT_LIMIT])
+    for row in rows:
+        row[-1] = "met" if row[-1] else "NOT met"
+    show("targets", ("case", "dtype", "elements", "ratio", "at most", ""), rows)
+
+
+def show_layouts(report):
+    rows = report["layouts"]
+    worst = {(row["layout"], row["dtype"]): row for row in sorted(rows, key=lambda r: r["ratio"])}
+    show(
+        "relu(x) / maximum(0, x): the worst size of each layout and dtype, and all over 1",
+        ("layout", "dtype", "elements", "ratio", ""),
+        [
+            (*list(row.values())[:3], f"{row['ratio']:.3f}", "OVER 1" * (row["ratio"] > 1))
+            for row in rows
+            if row["ratio"] > 1 or row is worst[row["layout"], row["dtype"]]
+        ],
+    )
+    print(f"\n{sum(row['ratio'] > 1 for row in rows)} of {len(rows)} rows over 1")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    parser.add_argument("--short", action="store_true", help="only see that everything runs")
+    options = parser.parse_args()
+    rounds, seconds = (1, 1e-5) if options.short else (40, 1e-3)
+    sizes = [SMALL, 1000] if options.short else [SMALL, 1000, MEDIUM, LARGE]
+    report = {
+        "machine": {"processor": processor()} | fastrelu.show_config(mode="dicts"),
+        "targets": measure_cases(rounds, seconds),
+        "import": measure_import(1 if options.short else 10),
+        "layouts": measure_layouts(sizes, max(1, rounds // 8), seconds),
+    }
+    for name, value in report["machine"].items():
+        print(f"{name:16}  {', '.join(value) if isinstance(value, list) else value}")
+    show_targets(report)
+    show_layouts(report)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
