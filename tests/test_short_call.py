@@ -1,0 +1,276 @@
+"""The short way into a ufunc: taken where it must be, the same as NumPy's way in what it gives."""
+
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import fastrelu
+
+pytestmark = pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback is no ufunc")
+needs_gil = pytest.mark.skipif(
+    not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="this Python has no GIL"
+)
+
+UFUNCS = {"relu": fastrelu.relu, "relu_backward": fastrelu.relu_backward}
+both = pytest.mark.parametrize("ufunc", UFUNCS.values(), ids=UFUNCS)
+TYPES = "bBhHiIlLqQefd"
+FEW = 500  # elements: up to this many, NumPy too keeps the GIL
+MANY = 1 << 22
+BRIEF_CALLS = 200_000  # brief moments without the GIL are missed, but not that many
+
+
+class Waiter:
+    """A thread that waits for the GIL while calls are made, and counts references when it has it.
+
+    Nothing else can make the calling thread give the GIL away. NumPy's way holds references of its
+    own to the operands during a call, the short way none: that is how they are told apart.
+    """
+
+    def __init__(self, operand):
+        self.operand, self.references = operand, None
+        self.started, self.lock = threading.Event(), threading.Lock()
+        self.thread = threading.Thread(target=self._wait, daemon=True)
+
+    def _wait(self):
+        self.started.set()
+        with self.lock:
+            self.references = sys.getrefcount(self.operand)
+
+    def __enter__(self):
+        self.interval = sys.getswitchinterval()
+        self.lock.acquire()
+        self.thread.start()
+        self.started.wait()
+        sys.setswitchinterval(3600)
+        self.lock.release()
+        return self
+
+    def __exit__(self, *error):
+        sys.setswitchinterval(self.interval)
+        self.thread.join()
+
+
+def references_during(operand, calls, function, *args, **kwargs):
+    """Return the references to the operand beyond those between calls, or None if never seen."""
+    with Waiter(operand) as waiter:
+        between = sys.getrefcount(operand)
+        deadline = time.perf_counter() + 0.005
+        while time.perf_counter() < deadline:
+            pass  # until the thread waits for the GIL
+        for _ in range(calls):
+            function(*args, **kwargs)
+            if waiter.references is not None:
+                break
+        seen = waiter.references
+    return None if seen is None else seen - between
+
+
+def references_of_numpy(operand, calls, ufunc, *args, **kwargs):
+    """Return the same of a ufunc that has no short way in."""
+    twin = {1: np.positive, 2: np.add}[ufunc.nin]
+    return references_during(operand, calls, twin, *args, **kwargs)
+
+
+def aligned(n, dtype="f4"):
+    return np.ones(n, dtype)
+
+
+def swapped(n):
+    return aligned(n, np.dtype("f4").newbyteorder("S"))
+
+
+def misaligned(n):
+    return np.ones(4 * n + 1, "u1")[1:].view("f4")
+
+
+def with_metadata(n):
+    return aligned(n, np.dtype("f4", metadata={"unit": "m"}))
+
+
+class Subclass(np.ndarray):
+    pass
+
+
+SHORT_INPUTS = {
+    "one_d": lambda: aligned(MANY),
+    "two_d": lambda: aligned(MANY).reshape(1024, -1),
+    "fortran": lambda: aligned(MANY).reshape(1024, -1).T,
+    "five_d": lambda: aligned(MANY).reshape(2, 1, 4, 8, -1),
+    "slice": lambda: aligned(MANY)[3:],
+    "read_only": lambda: np.broadcast_to(aligned(MANY), MANY),
+    "misaligned": lambda: misaligned(MANY),
+    "other_descriptor": lambda: aligned(MANY, np.dtype("f4", copy=True)),
+}
+SHORT_WAYS = {
+    "no_output": lambda out: ((), {}),
+    "positional": lambda out: ((out,), {}),
+    "keyword": lambda out: ((), {"out": out}),
+    "in_a_tuple": lambda out: ((), {"out": (out,)}),
+}
+LONG_INPUTS = {
+    "strided": lambda: aligned(2 * MANY)[::2],
+    "reversed": lambda: aligned(MANY)[::-1],
+    "transposed": lambda: aligned(MANY).reshape(16, 16, -1).transpose(1, 0, 2),
+    "swapped": lambda: swapped(MANY),
+    "with_metadata": lambda: with_metadata(MANY),
+    "subclass": lambda: aligned(MANY).view(Subclass),
+    "longdouble": lambda: aligned(MANY // 4, "g"),
+}
+LONG_KEYWORDS = {
+    "where": {"where": True},
+    "order": {"order": "K"},
+    "subok": {"subok": True},
+    "casting": {"casting": "same_kind"},
+    "dtype": {"dtype": "f4"},
+    "none": {"out": None},
+}
+
+
+@needs_gil
+@both
+@pytest.mark.parametrize("way", SHORT_WAYS)
+@pytest.mark.parametrize("layout", SHORT_INPUTS)
+def test_the_short_way_is_taken(ufunc, layout, way):
+    x = SHORT_INPUTS[layout]()
+    args, kwargs = SHORT_WAYS[way](np.ones_like(x))
+    call = (x, 1000, ufunc, *[x] * ufunc.nin, *args)
+    assert references_during(*call, **kwargs) < references_of_numpy(*call, **kwargs)
+
+
+@needs_gil
+@both
+@pytest.mark.parametrize("dtype", TYPES)
+def test_the_short_way_is_taken_by_every_type_with_kernels(ufunc, dtype):
+    x = aligned(MANY, dtype)
+    call = (x, 1000, ufunc, *[x] * ufunc.nin)
+    assert references_during(*call) < references_of_numpy(*call)
+
+
+@needs_gil
+@both
+@pytest.mark.parametrize("layout", ["one_d", "fortran"])
+def test_the_short_way_is_taken_in_place(ufunc, layout):
+    x = SHORT_INPUTS[layout]()
+    call = (x, 1000, ufunc, *[x] * (ufunc.nin + 1))
+    assert references_during(*call) < references_of_numpy(*call)
+
+
+@needs_gil
+@both
+@pytest.mark.parametrize("layout", LONG_INPUTS)
+def test_an_unusual_input_goes_the_way_of_numpy(ufunc, layout):
+    x = LONG_INPUTS[layout]()
+    call = (x, 1000, ufunc, *[x] * ufunc.nin)
+    assert references_during(*call) >= references_of_numpy(*call)
+
+
+@needs_gil
+@both
+@pytest.mark.parametrize("keywords", LONG_KEYWORDS)
+def test_a_keyword_other_than_out_goes_the_way_of_numpy(ufunc, keywords):
+    x = aligned(MANY)
+    call = (x, 1000, ufunc, *[x] * ufunc.nin)
+    kwargs = LONG_KEYWORDS[keywords]
+    assert references_during(*call, **kwargs) >= references_of_numpy(*call, **kwargs)
+
+
+@needs_gil
+@both
+def test_a_partial_overlap_goes_the_way_of_numpy(ufunc):
+    base = aligned(MANY + 4)
+    x, out = base[4:], base[:-4]
+    call = (x, 1000, ufunc, *[x] * ufunc.nin, out)
+    assert references_during(*call) >= references_of_numpy(*call)
+
+
+KEEPING_GIL = {"short": {}, "numpy": {"where": True}}
+
+
+@needs_gil
+@both
+@pytest.mark.parametrize("kwargs", KEEPING_GIL.values(), ids=KEEPING_GIL)
+def test_another_thread_runs_during_a_long_call(ufunc, kwargs):
+    x = aligned(1 << 24)
+    call = (ufunc, *[x] * ufunc.nin, np.empty_like(x))
+    assert references_during(x, 20, *call, **kwargs) is not None
+
+
+@needs_gil
+@both
+@pytest.mark.parametrize("kwargs", KEEPING_GIL.values(), ids=KEEPING_GIL)
+def test_no_other_thread_runs_during_short_calls(ufunc, kwargs):
+    x = aligned(FEW)
+    assert references_during(x, BRIEF_CALLS, ufunc, *[x] * ufunc.nin, **kwargs) is None
+
+
+@needs_gil
+@both
+@pytest.mark.parametrize("kwargs", KEEPING_GIL.values(), ids=KEEPING_GIL)
+def test_the_gil_is_given_away_just_above(ufunc, kwargs):
+    x = aligned(FEW + 1)
+    assert references_during(x, 10 * BRIEF_CALLS, ufunc, *[x] * ufunc.nin, **kwargs) is not None
+
+
+@both
+@pytest.mark.parametrize("way", SHORT_WAYS)
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("n", [0, 1, 7, 64, 129, FEW, FEW + 1, 10_001])
+def test_both_ways_give_the_same_bits(ufunc, dtype, way, n):
+    x = np.random.default_rng(n).integers(0, 256, n * np.dtype(dtype).itemsize, "u1").view(dtype)
+    expected, out = np.ones_like(x), np.ones_like(x)
+    ufunc(*[x] * ufunc.nin, out=expected, where=True)
+    args, kwargs = SHORT_WAYS[way](out)
+    y = ufunc(*[x] * ufunc.nin, *args, **kwargs)
+    assert (y is out) == (way != "no_output")
+    assert y.dtype == expected.dtype
+    assert y.tobytes() == expected.tobytes()
+
+
+@both
+@pytest.mark.parametrize("shape", [(3, 5), (0, 4), (2, 3, 4), (1, 1)])
+@pytest.mark.parametrize("order", "CF")
+def test_both_ways_give_the_same_layout(ufunc, shape, order):
+    x = np.asarray(np.arange(np.prod(shape), dtype="f4").reshape(shape) - 3, order=order)
+    y = ufunc(*[x] * ufunc.nin)
+    expected = ufunc(*[x] * ufunc.nin, where=True)
+    assert (y.shape, y.strides, y.flags.num) == (
+        expected.shape,
+        expected.strides,
+        expected.flags.num,
+    )
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_operands_of_different_orders_are_matched_by_index():
+    grad = np.arange(1.0, 13).reshape(3, 4)
+    x = np.asfortranarray(np.where(np.arange(12) % 2, 1.0, -1.0).reshape(3, 4))
+    expected = np.where(np.arange(12) % 2, grad.ravel(), 0).reshape(3, 4)
+    np.testing.assert_array_equal(fastrelu.relu_backward(grad, x), expected)
+    out = np.empty_like(x)
+    fastrelu.relu_backward(grad, x, out)
+    np.testing.assert_array_equal(out, expected)
+
+
+@both
+def test_too_long_a_tuple_is_refused(ufunc):
+    x = aligned(4)
+    with pytest.raises(ValueError, match="out"):
+        ufunc(*[x] * ufunc.nin, out=(x, x))
+
+
+@both
+def test_an_empty_tuple_is_refused(ufunc):
+    x = aligned(4)
+    with pytest.raises(ValueError, match="out"):
+        ufunc(*[x] * ufunc.nin, out=())
+
+
+def test_a_warning_about_an_output_may_be_an_error():
+    out = np.ones(4).view()
+    view = np.broadcast_arrays(out, np.ones((1, 4)))[0]
+    with pytest.raises(DeprecationWarning):
+        fastrelu.relu(np.ones((1, 4)), view)
+    assert view.tolist() == [[1, 1, 1, 1]]
