@@ -274,7 +274,8 @@ def zero_for(x, keywords):
     """Return the 0 for maximum: with a unit for times, typed where casting refuses an integer."""
     kind = result_dtype(x).kind
     strict = keywords.get("casting") in ("no", "equiv", "safe")
-    typed = kind == "m" or (strict and kind in "iufc")
+    times = kind == "m" and keywords.get("dtype") is not object
+    typed = times or (strict and kind in "iufc")
     return np.zeros((), result_dtype(x))[()] if typed else 0
 
 

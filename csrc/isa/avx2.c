@@ -1,5 +1,7 @@
 /* AVX2: x86-64 from 2013 on. */
 
+#if defined(__x86_64__)
+
 #include "../fastrelu.h"
 #include "avx2.h"
 
@@ -15,3 +17,5 @@ AVX2_REGISTER(strided)
 TARGET_END
 
 KERNEL_TABLE(avx2);
+
+#endif

@@ -1,6 +1,8 @@
 /* AVX-512 F and BW: registers of 64 bytes; a mask is a mask register. Strided runs keep to the
    registers of AVX2: inserting and extracting more lanes than that costs more than it saves. */
 
+#if defined(__x86_64__)
+
 #include "../fastrelu.h"
 #include "avx2.h"
 
@@ -39,3 +41,5 @@ AVX2_REGISTER(strided)
 TARGET_END
 
 KERNEL_TABLE(avx512);
+
+#endif

@@ -1,5 +1,7 @@
 /* SSE2: every x86-64 has it. Registers of 16 bytes; a mask is all ones in its lanes. */
 
+#if defined(__x86_64__)
+
 #include "../fastrelu.h"
 #include "../lanes.h"
 #include "../target.h"
@@ -63,3 +65,5 @@ REGISTER(strided)
 TARGET_END
 
 KERNEL_TABLE(sse2);
+
+#endif
