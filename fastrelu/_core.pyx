@@ -120,6 +120,7 @@ cdef make_ufunc(const fastrelu_isa *isa, int operation):
     fastrelu_shorten_call(ufunc)
     try:
         ufunc.__module__ = "fastrelu"
+        ufunc.__qualname__ = name.decode()
     except AttributeError:  # before NumPy 2.2; pickle then searches the modules for it
         pass
     return ufunc
