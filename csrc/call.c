@@ -81,8 +81,8 @@ static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf
     const struct fastrelu_kernel *kernel = ufunc->data[(int)loop_of_type[type_num]];
     const npy_intp n = PyArray_SIZE(first);
     if (out == NULL) {
-        out = PyArray_NewFromDescr(&PyArray_Type, PyArray_DescrFromType(type_num), ndim,
-                                   PyArray_DIMS(first), NULL, NULL,
+        PyArray_Descr *dtype = (PyArray_Descr *)Py_NewRef(PyArray_DESCR(first));
+        out = PyArray_NewFromDescr(&PyArray_Type, dtype, ndim, PyArray_DIMS(first), NULL, NULL,
                                    !(order & NPY_ARRAY_C_CONTIGUOUS), NULL);
         if (out == NULL)
             return NULL;

@@ -39,6 +39,7 @@ struct fastrelu_kernel {
     void (*strided)(char *const args[], const ptrdiff_t steps[], size_t n);
     size_t itemsize;
     int inputs;
+    int clears_flags; /* before it runs, as NumPy's own loops for floats do */
 };
 
 struct fastrelu_isa {

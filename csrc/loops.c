@@ -15,7 +15,8 @@ void fastrelu_kernel_loop(char **args, const intptr_t *dimensions, const intptr_
     enum fastrelu_order order = FASTRELU_ANY_ORDER;
     int contiguous = steps[inputs] == (intptr_t)itemsize;
 
-    fastrelu_clear_flags();
+    if (kernel->clears_flags)
+        fastrelu_clear_flags();
     for (int i = 0; i < inputs; i++) {
         enum fastrelu_order needed =
             fastrelu_order(args[i], steps[i], args[inputs], steps[inputs], n, itemsize);

@@ -77,8 +77,7 @@ static int is_below_longdouble(const char *p)
 
 #endif
 
-/* Complex numbers compare by their real parts, then by the imaginary ones; a NaN in either passes.
- */
+/* Complex numbers compare by real, then by imaginary part; a NaN in either passes. */
 #define IS_BELOW_COMPLEX(part, re, im) \
     (is_below_##part(is_zero_##part(re) ? im : re) & !is_nan_##part(im))
 
@@ -86,12 +85,12 @@ static int is_below_longdouble(const char *p)
     const char *x = args[0]; \
     char *out = args[1];     \
     (void)data;              \
-    fastrelu_clear_flags();  \
     for (intptr_t n = dimensions[0]; n > 0; n--, x += steps[0], out += steps[1])
 
 void fastrelu_relu_longdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
                               void *data)
 {
+    fastrelu_clear_flags();
     FOR_EACH_ELEMENT
     {
         if (is_below_longdouble(x))
@@ -120,6 +119,7 @@ void fastrelu_relu_backward_longdouble(char **args, const intptr_t *dimensions,
 void fastrelu_relu_cfloat(char **args, const intptr_t *dimensions, const intptr_t *steps,
                           void *data)
 {
+    fastrelu_clear_flags();
     FOR_EACH_ELEMENT
     lane_store64(out, lane_keep64(!IS_BELOW_COMPLEX(float, x, x + 4), lane_load64(x)));
 }
@@ -127,6 +127,7 @@ void fastrelu_relu_cfloat(char **args, const intptr_t *dimensions, const intptr_
 void fastrelu_relu_cdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
                            void *data)
 {
+    fastrelu_clear_flags();
     FOR_EACH_ELEMENT
     {
         const lane_mask64 passes = !IS_BELOW_COMPLEX(double, x, x + 8);
@@ -139,6 +140,7 @@ void fastrelu_relu_cdouble(char **args, const intptr_t *dimensions, const intptr
 void fastrelu_relu_clongdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
                                void *data)
 {
+    fastrelu_clear_flags();
     FOR_EACH_ELEMENT
     {
         if (IS_BELOW_COMPLEX(longdouble, x, x + sizeof(long double)))

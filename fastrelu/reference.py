@@ -186,5 +186,9 @@ def _deliver(y, out, where, casting):
         return y if y.ndim else y[()]
     if isinstance(out, tuple):
         (out,) = out
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an array, not {type(out).__name__}")
+    if not np.can_cast(y.dtype, out.dtype, casting):
+        raise TypeError(f"cannot cast {y.dtype} to {out.dtype}, the dtype of out, by {casting!r}")
     np.copyto(out, y, casting=casting, where=where)
     return out

@@ -266,7 +266,7 @@ def test_examples_of_the_docstring_run(name):
     examples = doctest.DocTestParser().get_doctest(function.__doc__, {}, name, None, None)
     assert examples.examples
     report = []
-    doctest.DocTestRunner().run(examples, out=report.append)
+    doctest.DocTestRunner(verbose=False).run(examples, out=report.append)
     assert report == []
 
 

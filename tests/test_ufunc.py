@@ -429,7 +429,7 @@ def test_examples_of_the_docstring_run(name):
     )
     assert examples.examples
     report = []
-    doctest.DocTestRunner().run(examples, out=report.append)
+    doctest.DocTestRunner(verbose=False).run(examples, out=report.append)
     assert report == []
 
 
