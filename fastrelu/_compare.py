@@ -5,6 +5,7 @@ import platform
 import statistics
 import time
 import timeit
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -239,7 +240,8 @@ def _row(operation, x, grad, until):
     source = grad if operation.is_backward else x
     if operation.is_in_place:
         names |= {"x": x.copy("K"), "original": x}
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of 0 beside a timedelta
         expected = reference.relu_backward(grad, x) if operation.is_backward else reference.relu(x)
         expected = np.asarray(expected)
         y = names["y"] = np.empty_like(expected)

@@ -100,7 +100,7 @@ cdef void add_plain_loops(LoopTable *table, str operation) except *:
         add_loop(table, fastrelu_relu_timedelta, NULL, "mm")
         add_loop(table, fastrelu_relu_bool, NULL, "?p")
         add_loop(table, fastrelu_relu_object, NULL, "OO")
-    else:
+    elif operation == "relu_backward":
         add_loop(table, fastrelu_relu_backward_longdouble, NULL, "ggg")
 
 
