@@ -13,7 +13,6 @@
     void name(char **args, const intptr_t *dimensions, const intptr_t *steps, void *data);
 
 FASTRELU_LOOP(fastrelu_kernel_loop)
-FASTRELU_LOOP(fastrelu_relu_bool)
 FASTRELU_LOOP(fastrelu_relu_longdouble)
 FASTRELU_LOOP(fastrelu_relu_cfloat)
 FASTRELU_LOOP(fastrelu_relu_cdouble)

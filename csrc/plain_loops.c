@@ -1,4 +1,4 @@
-/* NumPy's inner loops for the types without kernels: longdouble, complex, timedelta, bool, object.
+/* NumPy's inner loops for the types without kernels: longdouble, complex, timedelta, object.
    They go one element after another, so any steps and any overlap are right. */
 
 #include <Python.h>
@@ -158,16 +158,6 @@ void fastrelu_relu_timedelta(char **args, const intptr_t *dimensions, const intp
     {
         const lane64 a = lane_load64(x);
         lane_store64(out, lane_keep64(lane_greater64(lane_minus64(a, 1), -2), a));
-    }
-}
-
-/* A bool comes out as the default integer. */
-void fastrelu_relu_bool(char **args, const intptr_t *dimensions, const intptr_t *steps, void *data)
-{
-    FOR_EACH_ELEMENT
-    {
-        const intptr_t a = *x != 0;
-        memcpy(out, &a, sizeof a);
     }
 }
 

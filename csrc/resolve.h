@@ -5,7 +5,7 @@
 
 #include <Python.h>
 
-/* Gives a ufunc with a timedelta loop the rule that its output has the unit of its input. */
-void fastrelu_resolve_units(PyObject *ufunc);
+/* Gives relu its rule: a timedelta keeps its unit, a bool gives the default integer. */
+void fastrelu_resolve_dtypes(PyObject *ufunc);
 
 #endif

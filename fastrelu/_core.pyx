@@ -31,7 +31,6 @@ cdef extern from "loops.h":
     cnp.PyUFuncGenericFunction fastrelu_relu_cdouble
     cnp.PyUFuncGenericFunction fastrelu_relu_clongdouble
     cnp.PyUFuncGenericFunction fastrelu_relu_timedelta
-    cnp.PyUFuncGenericFunction fastrelu_relu_bool
     cnp.PyUFuncGenericFunction fastrelu_relu_object
     cnp.PyUFuncGenericFunction fastrelu_relu_backward_longdouble
 
@@ -39,7 +38,7 @@ cdef extern from "call.h":
     bint fastrelu_shorten_call(object ufunc)
 
 cdef extern from "resolve.h":
-    void fastrelu_resolve_units(object ufunc)
+    void fastrelu_resolve_dtypes(object ufunc)
 
 cdef extern from *:
     """
@@ -98,7 +97,6 @@ cdef void add_plain_loops(LoopTable *table, str operation) except *:
         add_loop(table, fastrelu_relu_cdouble, NULL, "DD")
         add_loop(table, fastrelu_relu_clongdouble, NULL, "GG")
         add_loop(table, fastrelu_relu_timedelta, NULL, "mm")
-        add_loop(table, fastrelu_relu_bool, NULL, "?p")
         add_loop(table, fastrelu_relu_object, NULL, "OO")
     elif operation == "relu_backward":
         add_loop(table, fastrelu_relu_backward_longdouble, NULL, "ggg")
@@ -116,7 +114,7 @@ cdef make_ufunc(const fastrelu_isa *isa, int operation):
         table.functions, table.data, table.types, table.length,
         isa.kernels[operation][0].inputs, 1, cnp.PyUFunc_None, name, docs[-1], 0)
     if "m->m" in ufunc.types:
-        fastrelu_resolve_units(ufunc)
+        fastrelu_resolve_dtypes(ufunc)
     fastrelu_shorten_call(ufunc)
     try:
         ufunc.__module__ = "fastrelu"

@@ -335,7 +335,7 @@ def assert_same(ours, theirs):
 def is_about_x(dtype, layout, keywords):
     """Tell whether the answer of maximum depends on x alone, and not on what becomes of its 0."""
     if dtype == "?":  # of 0 and False, as objects, maximum gives its own
-        return keywords not in ("casting_no", "casting_equiv", "dtype_i8_no", "dtype_object")
+        return keywords != "dtype_object"
     weak = dtype in ("F", "D") and layout == "python_scalar"  # a number beside a number is
     return not (weak and keywords.endswith("_unsafe"))
 
@@ -407,7 +407,7 @@ def test_says_where_it_lives(name):
 
 def test_relu_has_a_loop_for_every_type():
     integers_and_floats = [f"{t}->{t}" for t in "bBhHiIlLqQefdgFDGmO"]
-    assert sorted(fastrelu.relu.types) == sorted([*integers_and_floats, f"?->{np.dtype(int).char}"])
+    assert fastrelu.relu.types == integers_and_floats
 
 
 def test_relu_backward_has_a_loop_for_every_real_type():
