@@ -14,12 +14,12 @@
 GATES(lane)
 
 /* Three questions to a real number, read from its bits so that no comparison can raise a flag. */
-#define QUESTIONS(name, W)                                                                      \
-    static int is_below_##name(const char *p) { return !lane_relu_float##W(lane_load##W(p)); }  \
-    static int is_zero_##name(const char *p) { return (uint##W##_t)lane_load##W(p) << 1 == 0; } \
-    static int is_nan_##name(const char *p)                                                     \
-    {                                                                                           \
-        return (uint##W##_t)lane_load##W(p) << 1 > (uint##W##_t)MINUS_INF##W << 1;              \
+#define QUESTIONS(name, W)                                                  \
+    WORD int is_below_##name(lane##W a) { return !lane_relu_float##W(a); }  \
+    WORD int is_zero_##name(lane##W a) { return (uint##W##_t)a << 1 == 0; } \
+    WORD int is_nan_##name(lane##W a)                                       \
+    {                                                                       \
+        return (uint##W##_t)a << 1 > (uint##W##_t)MINUS_INF##W << 1;        \
     }
 
 QUESTIONS(float, 32)
@@ -71,9 +71,9 @@ static int is_below_longdouble(const char *p)
 
 #else /* a double, or a pair of them with the larger one first */
 
-#define is_below_longdouble is_below_double
-#define is_zero_longdouble is_zero_double
-#define is_nan_longdouble is_nan_double
+#define is_below_longdouble(p) is_below_double(lane_load64(p))
+#define is_zero_longdouble(p) is_zero_double(lane_load64(p))
+#define is_nan_longdouble(p) is_nan_double(lane_load64(p))
 
 #endif
 
@@ -81,11 +81,12 @@ static int is_below_longdouble(const char *p)
 #define IS_BELOW_COMPLEX(part, re, im) \
     (is_below_##part(is_zero_##part(re) ? im : re) & !is_nan_##part(im))
 
-#define FOR_EACH_ELEMENT     \
-    const char *x = args[0]; \
-    char *out = args[1];     \
-    (void)data;              \
-    for (intptr_t n = dimensions[0]; n > 0; n--, x += steps[0], out += steps[1])
+#define FOR_EACH_ELEMENT                                    \
+    const char *x = args[0];                                \
+    char *out = args[1];                                    \
+    const ptrdiff_t x_step = steps[0], out_step = steps[1]; \
+    (void)data;                                             \
+    for (ptrdiff_t n = dimensions[0]; n > 0; n--, x += x_step, out += out_step)
 
 void fastrelu_relu_longdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
                               void *data)
@@ -121,7 +122,11 @@ void fastrelu_relu_cfloat(char **args, const intptr_t *dimensions, const intptr_
 {
     fastrelu_clear_flags();
     FOR_EACH_ELEMENT
-    lane_store64(out, lane_keep64(!IS_BELOW_COMPLEX(float, x, x + 4), lane_load64(x)));
+    {
+        const lane32 re = lane_load32(x), im = lane_load32(x + 4);
+        const lane_mask64 passes = !IS_BELOW_COMPLEX(float, re, im);
+        lane_store64(out, lane_keep64(passes, lane_load64(x)));
+    }
 }
 
 void fastrelu_relu_cdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
@@ -130,8 +135,8 @@ void fastrelu_relu_cdouble(char **args, const intptr_t *dimensions, const intptr
     fastrelu_clear_flags();
     FOR_EACH_ELEMENT
     {
-        const lane_mask64 passes = !IS_BELOW_COMPLEX(double, x, x + 8);
         const lane64 re = lane_load64(x), im = lane_load64(x + 8);
+        const lane_mask64 passes = !IS_BELOW_COMPLEX(double, re, im);
         lane_store64(out, lane_keep64(passes, re));
         lane_store64(out + 8, lane_keep64(passes, im));
     }
