@@ -390,7 +390,9 @@ def test_control_c_is_one_line_and_130(tmp_path):
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may ignore it
     )
-    process.stdout.readline()
+    for line in process.stdout:  # to the first row: all that is imported late has been
+        if ROW.match(line):
+            break
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "python -m fastrelu: interrupted\n")
