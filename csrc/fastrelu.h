@@ -42,10 +42,21 @@ struct fastrelu_kernel {
     int clears_flags; /* before it runs, as NumPy's own loops for floats do */
 };
 
+/* args: the input, the output, and the mask: a bit for each element, from the lowest of the first
+   byte on, in (n + 7) / 8 bytes, whose spare bits are written as 0 and not read. The input is
+   exactly the output or apart from it; the mask is apart from the output, and where written, from
+   both. */
+struct fastrelu_mask_kernel {
+    void (*contiguous)(char *const args[], size_t n);
+    size_t itemsize;
+};
+
 struct fastrelu_isa {
     const char *name;
     int (*runs_here)(void);
     struct fastrelu_kernel kernels[FASTRELU_N_OPERATIONS][FASTRELU_N_ELEMENTS];
+    struct fastrelu_mask_kernel relu_with_mask[2][FASTRELU_N_ELEMENTS]; /* by at_zero */
+    struct fastrelu_mask_kernel relu_backward_from_mask[FASTRELU_N_ELEMENTS];
 };
 
 /* Each ends with NULL; the sets are those that were built, best first. */

@@ -9,28 +9,30 @@
 
 #include "target.h"
 
-#define LANE_WORDS(W)                                                         \
-    typedef int##W##_t lane##W;                                               \
-    typedef int lane_mask##W;                                                 \
-    WORD lane##W lane_load##W(const char *p)                                  \
-    {                                                                         \
-        lane##W a;                                                            \
-        memcpy(&a, p, sizeof a);                                              \
-        return a;                                                             \
-    }                                                                         \
-    WORD void lane_store##W(char *p, lane##W a) { memcpy(p, &a, sizeof a); }  \
-    WORD lane##W lane_spread##W(int##W##_t a) { return a; }                   \
-    WORD lane##W lane_minus##W(lane##W a, lane##W b)                          \
-    {                                                                         \
-        return (lane##W)((uint##W##_t)a - (uint##W##_t)b);                    \
-    }                                                                         \
-    WORD lane_mask##W lane_everywhere##W(void) { return 1; }                  \
-    WORD lane_mask##W lane_greater##W(lane##W a, lane##W b) { return a > b; } \
-    WORD lane_mask##W lane_unless_zero##W(lane_mask##W mask, lane##W a)       \
-    {                                                                         \
-        return mask & (a != 0);                                               \
-    }                                                                         \
-    WORD lane##W lane_keep##W(lane_mask##W mask, lane##W a) { return mask ? a : 0; }
+#define LANE_WORDS(W)                                                                \
+    typedef int##W##_t lane##W;                                                      \
+    typedef int lane_mask##W;                                                        \
+    WORD lane##W lane_load##W(const char *p)                                         \
+    {                                                                                \
+        lane##W a;                                                                   \
+        memcpy(&a, p, sizeof a);                                                     \
+        return a;                                                                    \
+    }                                                                                \
+    WORD void lane_store##W(char *p, lane##W a) { memcpy(p, &a, sizeof a); }         \
+    WORD lane##W lane_spread##W(int##W##_t a) { return a; }                          \
+    WORD lane##W lane_minus##W(lane##W a, lane##W b)                                 \
+    {                                                                                \
+        return (lane##W)((uint##W##_t)a - (uint##W##_t)b);                           \
+    }                                                                                \
+    WORD lane_mask##W lane_everywhere##W(void) { return 1; }                         \
+    WORD lane_mask##W lane_greater##W(lane##W a, lane##W b) { return a > b; }        \
+    WORD lane_mask##W lane_unless_zero##W(lane_mask##W mask, lane##W a)              \
+    {                                                                                \
+        return mask & (a != 0);                                                      \
+    }                                                                                \
+    WORD lane##W lane_keep##W(lane_mask##W mask, lane##W a) { return mask ? a : 0; } \
+    WORD uint64_t lane_bits##W(lane_mask##W mask) { return (uint64_t)mask; }         \
+    WORD lane_mask##W lane_from_bits##W(uint64_t bits) { return bits & 1; }
 
 LANE_WORDS(8)
 LANE_WORDS(16)

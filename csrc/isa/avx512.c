@@ -27,7 +27,9 @@ TARGET_BEGIN("avx2,avx512f,avx512bw")
     {                                                                                            \
         return _mm512_mask_test_epi##W##_mask(mask, a, a);                                       \
     }                                                                                            \
-    WORD S##W S##_keep##W(S##_mask##W mask, S##W a) { return _mm512_maskz_mov_epi##W(mask, a); }
+    WORD S##W S##_keep##W(S##_mask##W mask, S##W a) { return _mm512_maskz_mov_epi##W(mask, a); } \
+    WORD uint64_t S##_bits##W(S##_mask##W mask) { return mask; }                                 \
+    WORD S##_mask##W S##_from_bits##W(uint64_t bits) { return (S##_mask##W)bits; }
 
 WORDS(vec, 8, 64)
 WORDS(vec, 16, 32)

@@ -60,6 +60,46 @@ WORD __m128i greater64(__m128i a, __m128i b)
 REGISTER(vec)
 REGISTER(strided)
 
+/* movemask takes bytes or lanes of 32 and 64 bits: lanes of 16 are narrowed first. */
+WORD uint64_t vec_bits8(vec_mask8 mask) { return (uint64_t)_mm_movemask_epi8(mask); }
+WORD uint64_t vec_bits16(vec_mask16 mask)
+{
+    return (uint64_t)_mm_movemask_epi8(_mm_packs_epi16(mask, _mm_setzero_si128()));
+}
+WORD uint64_t vec_bits32(vec_mask32 mask)
+{
+    return (uint64_t)_mm_movemask_ps(_mm_castsi128_ps(mask));
+}
+WORD uint64_t vec_bits64(vec_mask64 mask)
+{
+    return (uint64_t)_mm_movemask_pd(_mm_castsi128_pd(mask));
+}
+
+/* All the bits in every lane, which then picks its own; of 16 bits, each byte in eight lanes. */
+WORD vec_mask8 vec_from_bits8(uint64_t bits)
+{
+    const __m128i own = _mm_set1_epi64x((int64_t)0x8040201008040201);
+    const __m128i bytes = _mm_cvtsi32_si128((int32_t)bits), twice = _mm_unpacklo_epi8(bytes, bytes);
+    const __m128i fourfold = _mm_shufflelo_epi16(twice, _MM_SHUFFLE(1, 1, 0, 0));
+    const __m128i all = _mm_shuffle_epi32(fourfold, _MM_SHUFFLE(1, 1, 0, 0));
+    return _mm_cmpeq_epi8(_mm_and_si128(all, own), own);
+}
+WORD vec_mask16 vec_from_bits16(uint64_t bits)
+{
+    const __m128i own = _mm_setr_epi16(1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80);
+    return _mm_cmpeq_epi16(_mm_and_si128(_mm_set1_epi16((int16_t)bits), own), own);
+}
+WORD vec_mask32 vec_from_bits32(uint64_t bits)
+{
+    const __m128i own = _mm_setr_epi32(1, 2, 4, 8);
+    return _mm_cmpeq_epi32(_mm_and_si128(_mm_set1_epi32((int32_t)bits), own), own);
+}
+WORD vec_mask64 vec_from_bits64(uint64_t bits)
+{
+    const __m128i own = _mm_setr_epi32(1, 1, 2, 2);
+    return _mm_cmpeq_epi32(_mm_and_si128(_mm_set1_epi32((int32_t)bits), own), own);
+}
+
 #include "../kernels.inc"
 
 TARGET_END
