@@ -16,7 +16,9 @@ __all__ = [
     "reference",
     "relu",
     "relu_backward",
+    "relu_backward_from_mask",
     "relu_derivative",
+    "relu_with_mask",
     "show_config",
 ]
 
@@ -55,9 +57,10 @@ def _choose():
 
 isa, _found = _choose()
 implementations = MappingProxyType(_found)
-relu, relu_backward = (
-    (reference.relu, reference.relu_backward) if isa == "python" else implementations[isa]
-)
+_used = reference if isa == "python" else implementations[isa]
+relu, relu_backward = _used.relu, _used.relu_backward
+relu_with_mask = _used.relu_with_mask
+relu_backward_from_mask = _used.relu_backward_from_mask
 
 
 def relu_derivative(x, at_zero=0):

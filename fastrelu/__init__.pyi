@@ -1,8 +1,8 @@
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple, overload, type_check_only
+from typing import Any, Final, Literal, NamedTuple, Protocol, overload, type_check_only
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from . import reference as reference
 
@@ -12,21 +12,44 @@ __all__ = [
     "reference",
     "relu",
     "relu_backward",
+    "relu_backward_from_mask",
     "relu_derivative",
+    "relu_with_mask",
     "show_config",
 ]
 
 __version__: Final[str]
 
 @type_check_only
+class ReluWithMask(Protocol):
+    def __call__(
+        self,
+        x: ArrayLike,
+        out: NDArray[Any] | None = None,
+        mask: NDArray[np.uint8] | None = None,
+        *,
+        at_zero: Literal[0, 1] = 0,
+    ) -> tuple[NDArray[Any], NDArray[np.uint8]]: ...
+
+@type_check_only
+class ReluBackwardFromMask(Protocol):
+    def __call__(
+        self, grad: ArrayLike, mask: NDArray[np.uint8], out: NDArray[Any] | None = None
+    ) -> NDArray[Any]: ...
+
+@type_check_only
 class Implementation(NamedTuple):
     relu: np.ufunc
     relu_backward: np.ufunc
+    relu_with_mask: ReluWithMask
+    relu_backward_from_mask: ReluBackwardFromMask
 
 isa: Final[str]
 implementations: Final[Mapping[str, Implementation]]
 relu: Final[np.ufunc]
 relu_backward: Final[np.ufunc]
+relu_with_mask: Final[ReluWithMask]
+relu_backward_from_mask: Final[ReluBackwardFromMask]
 
 def relu_derivative(x: ArrayLike, at_zero: Literal[0, 1] = 0) -> Any: ...
 @overload

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Makes the ufuncs: the one place where the kernels of csrc/ meet Python."""
+"""Makes the functions of each set: the one place where the kernels of csrc/ meet Python."""
 
 from collections import namedtuple
 
@@ -16,13 +16,23 @@ cdef extern from "fastrelu.h":
         FASTRELU_N_ELEMENTS
     struct fastrelu_kernel:
         int inputs
+    struct fastrelu_mask_kernel:
+        pass
     struct fastrelu_isa:
         const char *name
         int (*runs_here)()
         fastrelu_kernel kernels[FASTRELU_N_OPERATIONS][FASTRELU_N_ELEMENTS]
+        fastrelu_mask_kernel relu_with_mask[2][FASTRELU_N_ELEMENTS]
+        fastrelu_mask_kernel relu_backward_from_mask[FASTRELU_N_ELEMENTS]
     const fastrelu_isa *fastrelu_built[]
     const char *fastrelu_operation_names[]
     const char *fastrelu_element_names[]
+
+cdef extern from "run.h":
+    void fastrelu_run_masked(const fastrelu_mask_kernel *kernel, char **args, size_t n) nogil
+
+cdef extern from "numpy/arrayobject.h":
+    int PyArray_FailUnlessWriteable(cnp.ndarray array, const char *name) except -1
 
 cdef extern from "loops.h":
     cnp.PyUFuncGenericFunction fastrelu_kernel_loop
@@ -70,6 +80,11 @@ cdef struct LoopTable:
 cdef list docs = []
 
 
+cdef int element_of(dtype) except -1:
+    elements = [fastrelu_element_names[i].decode() for i in range(FASTRELU_N_ELEMENTS)]
+    return elements.index(f"{dtype.kind}{8 * dtype.itemsize}")
+
+
 cdef void add_loop(
     LoopTable *table, cnp.PyUFuncGenericFunction function, const void *data, str types
 ) except *:
@@ -83,10 +98,8 @@ cdef void add_loop(
 
 
 cdef void add_kernel_loops(LoopTable *table, const fastrelu_kernel *kernels) except *:
-    elements = [fastrelu_element_names[i].decode() for i in range(FASTRELU_N_ELEMENTS)]
     for type_char in KERNEL_TYPES:
-        dtype = np.dtype(type_char)
-        kernel = &kernels[elements.index(f"{dtype.kind}{8 * dtype.itemsize}")]
+        kernel = &kernels[element_of(np.dtype(type_char))]
         add_loop(table, fastrelu_kernel_loop, kernel, type_char * (kernel.inputs + 1))
 
 
@@ -124,10 +137,147 @@ cdef make_ufunc(const fastrelu_isa *isa, int operation):
     return ufunc
 
 
+cdef enum:
+    KEEPS_GIL = 500  # elements: up to so many, as NumPy's own loops do
+
+# The element of each NumPy type that has kernels, else -1.
+cdef int element_of_type[cnp.NPY_NTYPES_LEGACY]
+for type_num in range(cnp.NPY_NTYPES_LEGACY):
+    element_of_type[type_num] = -1
+for type_char in KERNEL_TYPES:
+    element_of_type[np.dtype(type_char).num] = element_of(np.dtype(type_char))
+
+
+cdef inline int element_of_array(cnp.ndarray array) noexcept:
+    cdef int type_num = cnp.PyArray_TYPE(array)
+    return element_of_type[type_num] if 0 <= type_num < cnp.NPY_NTYPES_LEGACY else -1
+
+
+cdef inline cnp.ndarray contiguous_operand(str name, object given):
+    """The array if kernels take it as it is; else what the reference makes of it."""
+    cdef cnp.ndarray array
+    if cnp.PyArray_Check(given):
+        array = given
+        if (cnp.PyArray_IS_C_CONTIGUOUS(array) and cnp.PyArray_ISNOTSWAPPED(array)
+                and element_of_array(array) >= 0):
+            return array
+    return reference.contiguous_operand(name, given)
+
+
+cdef inline bint is_like(object given, int type_num, int ndim, const cnp.npy_intp *shape):
+    """Whether it is a C-contiguous array of that type and shape, as reference.check_ would find."""
+    if not cnp.PyArray_Check(given):
+        return False
+    cdef cnp.ndarray array = given
+    if (cnp.PyArray_NDIM(array) != ndim or cnp.PyArray_TYPE(array) != type_num
+            or not cnp.PyArray_ISNOTSWAPPED(array) or not cnp.PyArray_IS_C_CONTIGUOUS(array)):
+        return False
+    for axis in range(ndim):
+        if cnp.PyArray_DIM(array, axis) != shape[axis]:
+            return False
+    return True
+
+
+cdef cnp.ndarray output(object given, cnp.ndarray operand):
+    cdef int type_num = cnp.PyArray_TYPE(operand), ndim = cnp.PyArray_NDIM(operand)
+    if given is None:
+        return cnp.PyArray_EMPTY(ndim, cnp.PyArray_DIMS(operand), type_num, False)
+    if (not is_like(given, type_num, ndim, cnp.PyArray_DIMS(operand))
+            or not cnp.PyArray_ISWRITEABLE(given)):
+        reference.check_out(given, operand)
+    PyArray_FailUnlessWriteable(given, "out")
+    return given
+
+
+cdef cnp.ndarray mask_of(object given, cnp.ndarray operand, bint written):
+    cdef cnp.npy_intp length = (cnp.PyArray_SIZE(operand) + 7) // 8
+    if (not is_like(given, cnp.NPY_UINT8, 1, &length)
+            or (written and not cnp.PyArray_ISWRITEABLE(given))):
+        reference.check_mask(given, operand, written=written)
+    if written:
+        PyArray_FailUnlessWriteable(given, "mask")
+    return given
+
+
+cdef inline bint overlap(cnp.ndarray a, cnp.ndarray b):
+    cdef char *p = cnp.PyArray_BYTES(a)
+    cdef char *q = cnp.PyArray_BYTES(b)
+    return p < q + cnp.PyArray_NBYTES(b) and q < p + cnp.PyArray_NBYTES(a)
+
+
+cdef inline void run_masked(
+    const fastrelu_mask_kernel *kernel, cnp.ndarray operand, cnp.ndarray y, cnp.ndarray mask
+):
+    cdef char *args[3]
+    cdef size_t n = cnp.PyArray_SIZE(operand)
+    args[0] = cnp.PyArray_BYTES(operand)
+    args[1] = cnp.PyArray_BYTES(y)
+    args[2] = cnp.PyArray_BYTES(mask)
+    if n <= KEEPS_GIL:
+        fastrelu_run_masked(kernel, args, n)
+    else:
+        with nogil:
+            fastrelu_run_masked(kernel, args, n)
+
+
+def make_mask_functions(int number):
+    """Return relu_with_mask and relu_backward_from_mask of a set, by its number in the list."""
+    cdef const fastrelu_isa *isa = fastrelu_built[number]
+
+    def relu_with_mask(x, out=None, mask=None, *, at_zero=0):
+        if type(at_zero) is not int or not 0 <= at_zero <= 1:
+            reference.check_at_zero(at_zero)
+        cdef cnp.ndarray operand = contiguous_operand("x", x), y, bits
+        cdef cnp.npy_intp length = (cnp.PyArray_SIZE(operand) + 7) // 8
+        cdef int element = element_of_array(operand)
+        if element < 0:
+            return reference.relu_with_mask(operand, out, mask, at_zero=at_zero)
+        if mask is not None:
+            bits = mask_of(mask, operand, True)
+        y = output(out, operand)
+        if mask is None:
+            bits = cnp.PyArray_EMPTY(1, &length, cnp.NPY_UINT8, False)
+        else:
+            if overlap(y, bits):
+                reference.check_apart(y, bits)
+            if overlap(operand, bits):
+                operand = np.array(operand)
+        if (out is not None and cnp.PyArray_BYTES(operand) != cnp.PyArray_BYTES(y)
+                and overlap(operand, y)):
+            operand = np.array(operand)
+        run_masked(&isa.relu_with_mask[1 if at_zero else 0][element], operand, y, bits)
+        return y, bits
+
+    def relu_backward_from_mask(grad, mask, out=None):
+        cdef cnp.ndarray operand = contiguous_operand("grad", grad), y, bits
+        cdef int element = element_of_array(operand)
+        if element < 0:
+            return reference.relu_backward_from_mask(operand, mask, out)
+        bits = mask_of(mask, operand, False)
+        y = output(out, operand)
+        if out is not None:
+            if cnp.PyArray_BYTES(operand) != cnp.PyArray_BYTES(y) and overlap(operand, y):
+                operand = np.array(operand)
+            if overlap(bits, y):
+                bits = np.array(bits)
+        run_masked(&isa.relu_backward_from_mask[element], operand, y, bits)
+        return y
+
+    for function in relu_with_mask, relu_backward_from_mask:
+        function.__doc__ = getattr(reference, function.__name__).__doc__
+        function.__module__ = "fastrelu"
+        function.__qualname__ = function.__name__
+    return relu_with_mask, relu_backward_from_mask
+
+
 OPERATIONS = [fastrelu_operation_names[i].decode() for i in range(FASTRELU_N_OPERATIONS)]
 
-Implementation = namedtuple("Implementation", OPERATIONS, module="fastrelu")
-Implementation.__doc__ = "The ufuncs of one instruction set."
+Implementation = namedtuple(
+    "Implementation",
+    [*OPERATIONS, "relu_with_mask", "relu_backward_from_mask"],
+    module="fastrelu",
+)
+Implementation.__doc__ = "The functions of one instruction set."
 
 compiler = FASTRELU_COMPILER.decode()
 built = []
@@ -138,5 +288,5 @@ while fastrelu_built[i] != NULL:
     built.append(fastrelu_built[i].name.decode())
     if fastrelu_built[i].runs_here():
         ufuncs = [make_ufunc(fastrelu_built[i], operation) for operation in range(len(OPERATIONS))]
-        implementations[built[-1]] = Implementation(*ufuncs)
+        implementations[built[-1]] = Implementation(*ufuncs, *make_mask_functions(i))
     i += 1

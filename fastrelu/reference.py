@@ -175,10 +175,181 @@ def relu_derivative(x, at_zero=0):
     return np.where(np.equal(x, 0), derivative.dtype.type(at_zero), derivative)[()]
 
 
+def relu_with_mask(x, out=None, mask=None, *, at_zero=0):
+    """
+    Rectified linear unit, and where its gradient passes, packed into one bit for each element.
+
+    The mask is all that the backward pass needs of x, and a thirty-second of it if x is float32.
+
+    Parameters
+    ----------
+    x : array_like
+        Of any shape and memory order; integers, bool or real floats. A subclass of ndarray is taken
+        as the array that it holds. It is copied unless C-contiguous and of native byte order.
+    out : ndarray, optional
+        Where y goes: of the shape and dtype of y, C-contiguous, writable. It may be x.
+    mask : ndarray, optional
+        Where the mask goes: of its shape and dtype, C-contiguous, writable, apart from out.
+    at_zero : {0, 1}, optional
+        Whether the gradient passes where x is zero; 0, the default, is what `relu_backward` does.
+
+    Returns
+    -------
+    y : ndarray
+        ``relu(x)``: of the shape and dtype of x (bool gives the default integer), in C order. It is
+        out, if that was given. Of a scalar it is an array of no dimensions.
+    mask : ndarray of uint8, of shape ((x.size + 7) // 8,)
+        ``np.packbits(~(x <= 0), axis=None, bitorder="little")``; with at_zero 1,
+        ``np.packbits(~(x < 0), axis=None, bitorder="little")``. The bits lie in the C order of x,
+        from the lowest of the first byte on, and those to spare in the last byte are 0. It is the
+        mask that was given, if one was.
+
+    Raises
+    ------
+    TypeError
+        If x holds neither integers nor real floats, or out or mask is not an array.
+    ValueError
+        If out or mask is not as said above, or at_zero is neither 0 nor 1. Nothing is written then.
+
+    See Also
+    --------
+    relu_backward_from_mask : the gradient from the mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> y, mask = fastrelu.relu_with_mask(np.array([-1.0, 0.0, 2.0, 3.0]))
+    >>> y
+    array([0., 0., 2., 3.])
+    >>> mask
+    array([12], dtype=uint8)
+    >>> fastrelu.relu_backward_from_mask(np.array([1.0, 2.0, 3.0, 4.0]), mask)
+    array([0., 0., 3., 4.])
+    """
+    check_at_zero(at_zero)
+    x = contiguous_operand("x", x)
+    if mask is not None:
+        check_mask(mask, x, written=True)
+    if out is not None:
+        check_out(out, x)
+        if mask is not None:
+            check_apart(out, mask)
+    with np.errstate(all="ignore"):
+        passes = ~(x < 0) if at_zero else ~(x <= 0)
+    bits = np.packbits(passes, axis=None, bitorder="little")
+    return _copy(out, np.asarray(relu(x))), _copy(mask, bits)
+
+
+def relu_backward_from_mask(grad, mask, out=None):
+    """
+    Gradient of relu from its mask: grad where the mask has a 1, else 0, element by element.
+
+    With the mask of ``relu_with_mask(x)`` it is ``relu_backward(grad, x)``: grad passes bit for
+    bit, and nothing is multiplied. No floating-point warning is ever given.
+
+    Parameters
+    ----------
+    grad : array_like
+        The gradient with respect to the output of relu: of any shape and memory order; integers,
+        bool or real floats, not necessarily those of x. A subclass of ndarray is taken as the array
+        that it holds. It is copied unless C-contiguous and of native byte order.
+    mask : ndarray of uint8, of shape ((grad.size + 7) // 8,)
+        From `relu_with_mask`: C-contiguous, its bits in the C order of grad. It may be read-only.
+    out : ndarray, optional
+        Where the result goes: of its shape and dtype, C-contiguous, writable. It may be grad.
+
+    Returns
+    -------
+    ndarray
+        The gradient with respect to x: of the shape and dtype of grad (bool gives the default
+        integer), in C order. It is out, if that was given. Of a scalar it is an array of no
+        dimensions.
+
+    Raises
+    ------
+    TypeError
+        If grad holds neither integers nor real floats, or mask or out is not an array.
+    ValueError
+        If mask or out is not as said above. Nothing is written then.
+
+    See Also
+    --------
+    relu_with_mask : the forward pass, which makes the mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> y, mask = fastrelu.relu_with_mask(np.array([-1.0, 0.0, 1.0]))
+    >>> fastrelu.relu_backward_from_mask(np.array([4, 5, 6]), mask)
+    array([0, 0, 6])
+    """
+    grad = contiguous_operand("grad", grad)
+    check_mask(mask, grad, written=False)
+    if out is not None:
+        check_out(out, grad)
+    passes = np.unpackbits(mask, count=grad.size, bitorder="little").astype(bool)
+    y = grad.copy()
+    y[~passes.reshape(y.shape)] = 0
+    return _copy(out, y)
+
+
 def check_at_zero(at_zero):
     """Raise a ValueError unless at_zero is 0 or 1."""
     if not np.isscalar(at_zero) or at_zero not in (0, 1):
         raise ValueError(f"at_zero must be 0 or 1, not {at_zero!r}")
+
+
+def contiguous_operand(name, operand):
+    """Return an operand as a C-contiguous array in native byte order; raise if it has no mask."""
+    operand = np.asarray(operand, order="C")
+    if operand.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold integers or real floats, not {operand.dtype}")
+    dtype = np.dtype(int) if operand.dtype.kind == "b" else operand.dtype.newbyteorder("=")
+    return operand.astype(dtype, copy=False)
+
+
+def check_out(out, operand):
+    """Raise unless out can take what an operand gives."""
+    expected = f"out must be a writable, C-contiguous array of {operand.dtype} and shape"
+    _check_array(out, operand.shape, operand.dtype, True, f"{expected} {operand.shape}")
+
+
+def check_mask(mask, operand, *, written):
+    """Raise unless mask can hold a bit for each element of an operand."""
+    shape = (-(-operand.size // 8),)
+    expected = (
+        f"mask must be a {'writable, ' if written else ''}C-contiguous array of uint8 and shape "
+        f"{shape}, a bit for each of {operand.size} elements"
+    )
+    _check_array(mask, shape, np.dtype(np.uint8), written, expected)
+
+
+def check_apart(out, mask):
+    """Raise if out and mask, both C-contiguous, share memory."""
+    if np.may_share_memory(out, mask):
+        raise ValueError("mask must not share memory with out")
+
+
+def _check_array(array, shape, dtype, written, expected):
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{expected}, not {type(array).__name__}")
+    for wrong, what in (
+        (array.shape != shape, f"its shape is {array.shape}"),
+        (array.dtype != dtype, f"its dtype is {array.dtype}"),
+        (not array.flags.c_contiguous, "it is not C-contiguous"),
+        (written and not array.flags.writeable, "it is read-only"),
+    ):
+        if wrong:
+            raise ValueError(f"{expected}; {what}")
+
+
+def _copy(out, result):
+    if out is None:
+        return result
+    out[...] = result
+    return out
 
 
 def _deliver(y, out, where, casting):

@@ -12,7 +12,7 @@ import fastrelu
     scope="module", params=fastrelu.implementations.values(), ids=fastrelu.implementations.keys()
 )
 def implementation(request):
-    """Return the ufuncs of one instruction set: .relu and .relu_backward."""
+    """Return the functions of one instruction set: .relu, .relu_backward and those of masks."""
     return request.param
 
 

@@ -80,6 +80,27 @@ def call_at_the_guards(isa, operation, layout):
                 assert out.tobytes() == expected[:n].tobytes(), (n, side)
 
 
+def call_masks_at_the_guards(isa):
+    """Call both with every operand at a guard; the caller's process may die of it."""
+    functions = fastrelu.implementations[isa]
+    operand, output, bits = Guarded(), Guarded(), Guarded()
+    for dtype in DTYPES:
+        print(f"{isa} masks: dtype {dtype}", flush=True)
+        longest = 2 * WIDEST_REGISTER // np.dtype(dtype).itemsize + 1
+        values = numbers(dtype, longest, 0)
+        for n, side in itertools.product(range(longest + 1), ["start", "end"]):
+            mask = np.packbits(values[:n] > 0, bitorder="little")
+            x = operand.hold(values[:n], values.itemsize, side)
+            y = output.hold(values[:n], values.itemsize, side)
+            held = bits.hold(mask ^ 0xFF, 1, side)
+            functions.relu_with_mask(x, y, held)
+            assert held.tobytes() == mask.tobytes(), (n, side)
+            assert y.tobytes() == np.maximum(values[:n], 0).tobytes(), (n, side)
+            y[:] = 1
+            functions.relu_backward_from_mask(x, held, y)
+            assert y.tobytes() == np.maximum(values[:n], 0).tobytes(), (n, side)
+
+
 def call_with_read_only_inputs(isa, operation):
     """Call with inputs that cannot be written; the caller's process may die of it."""
     ufunc = getattr(fastrelu.implementations[isa], operation)
@@ -115,6 +136,12 @@ every_operation = pytest.mark.parametrize("operation", ["relu", "relu_backward"]
 @pytest.mark.parametrize("layout", ["elements", "odd_bytes"])
 def test_nothing_beyond_the_operands_is_touched(isa, operation, layout):
     survives("call_at_the_guards", isa, operation, layout)
+
+
+@needs_mprotect
+@every_isa
+def test_nothing_beyond_a_mask_and_its_operands_is_touched(isa):
+    survives("call_masks_at_the_guards", isa)
 
 
 @needs_mprotect

@@ -23,6 +23,9 @@ x = np.array([-1.5, 0.0, 2.5, np.nan], "f4")
 assert fastrelu.relu(x).tolist()[:3] == [0, 0, 2.5]
 assert fastrelu.relu_backward(np.ones_like(x), x).tolist() == [0, 0, 1, 1]
 assert fastrelu.relu_derivative(x, at_zero=1).tolist() == [0, 1, 1, 1]
+y, mask = fastrelu.relu_with_mask(x)
+assert y.tolist()[:3] == [0, 0, 2.5] and mask.tolist() == [12]
+assert fastrelu.relu_backward_from_mask(np.ones_like(x), mask).tolist() == [0, 0, 1, 1]
 """
 SHOW = """
 import json
@@ -32,8 +35,12 @@ print(json.dumps({
     "isa": fastrelu.isa,
     "implementations": list(fastrelu.implementations),
     "forward": type(fastrelu.relu).__name__,
-    "in_use": [fastrelu.relu, fastrelu.relu_backward] == list(
-        fastrelu.implementations.get(fastrelu.isa, ())),
+    "in_use": [
+        fastrelu.relu,
+        fastrelu.relu_backward,
+        fastrelu.relu_with_mask,
+        fastrelu.relu_backward_from_mask,
+    ] == list(fastrelu.implementations.get(fastrelu.isa, ())),
     "config": fastrelu.show_config(mode="dicts"),
 }))
 """
@@ -301,19 +308,26 @@ def test_implementations_cannot_be_changed():
 
 @compiled
 @pytest.mark.parametrize("isa", fastrelu.implementations)
-def test_an_implementation_is_a_pair_of_its_own(isa):
-    pair = fastrelu.implementations[isa]
-    assert pair._fields == ("relu", "relu_backward")
-    assert all(type(ufunc) is np.ufunc for ufunc in pair)
-    assert (pair.relu is fastrelu.relu) == (isa == fastrelu.isa)
+def test_an_implementation_has_functions_of_its_own(isa):
+    functions = fastrelu.implementations[isa]
+    assert functions._fields == (
+        "relu",
+        "relu_backward",
+        "relu_with_mask",
+        "relu_backward_from_mask",
+    )
+    assert all(type(ufunc) is np.ufunc for ufunc in functions[:2])
+    for name, function in functions._asdict().items():
+        assert function.__name__ == name
+        assert (function is getattr(fastrelu, name)) == (isa == fastrelu.isa)
     with pytest.raises(AttributeError):
-        pair.relu = None
+        functions.relu = None
 
 
 @compiled
-def test_no_two_sets_share_a_ufunc():
-    ufuncs = [ufunc for pair in fastrelu.implementations.values() for ufunc in pair]
-    assert len({id(ufunc) for ufunc in ufuncs}) == 2 * len(fastrelu.implementations)
+def test_no_two_sets_share_a_function():
+    functions = [f for found in fastrelu.implementations.values() for f in found]
+    assert len({id(function) for function in functions}) == 4 * len(fastrelu.implementations)
 
 
 def test_the_public_names_are_there():

@@ -11,7 +11,14 @@ import pytest
 import fastrelu
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
-NAMES = ["relu", "relu_backward"]
+X = np.array([-1.0, 0.0, 2.0, np.nan], "f4")
+INPUTS = {
+    "relu": [X],
+    "relu_backward": [X, X],
+    "relu_with_mask": [X],
+    "relu_backward_from_mask": [X, np.array([12], "u1")],
+}
+NAMES = list(INPUTS)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -51,6 +58,7 @@ def test_another_process_names_the_same_object(spawned, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_another_process_computes_the_same(spawned, name):
     function = getattr(fastrelu, name)
-    inputs = [np.array([-1.0, 0.0, 2.0, np.nan], "f4")] * (1 if name == "relu" else 2)
-    y = spawned.apply_async(function, inputs).get(timeout=60)
-    assert y.tobytes() == function(*inputs).tobytes()
+    got, expected = spawned.apply_async(function, INPUTS[name]).get(60), function(*INPUTS[name])
+    if name != "relu_with_mask":
+        got, expected = [got], [expected]
+    assert [a.tobytes() for a in got] == [a.tobytes() for a in expected]

@@ -250,6 +250,7 @@ def test_never_calls_what_it_is_to_replace(monkeypatch, name, dtype):
         with contextlib.suppress(TypeError):
             reference.relu_backward(x, x)
             reference.relu_derivative(x, at_zero=1)
+            reference.relu_backward_from_mask(x, reference.relu_with_mask(x)[1])
 
 
 def test_imports_nothing_but_numpy():
@@ -258,7 +259,16 @@ def test_imports_nothing_but_numpy():
     assert [ast.unparse(node) for node in imports] == ["import numpy as np"]
 
 
-@pytest.mark.parametrize("name", ["relu", "relu_backward", "relu_derivative"])
+DOCUMENTED = [
+    "relu",
+    "relu_backward",
+    "relu_derivative",
+    "relu_with_mask",
+    "relu_backward_from_mask",
+]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_examples_of_the_docstring_run(name):
     function = getattr(reference, name)
     examples = doctest.DocTestParser().get_doctest(function.__doc__, {}, name, None, None)
@@ -269,7 +279,7 @@ def test_examples_of_the_docstring_run(name):
 
 
 @pytest.mark.parametrize("section", ["Parameters", "Returns", "Raises", "Examples"])
-@pytest.mark.parametrize("name", ["relu", "relu_backward", "relu_derivative"])
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_docstrings_have_their_sections(name, section):
     assert f"\n{section}\n{'-' * len(section)}\n" in inspect.getdoc(getattr(reference, name))
 

@@ -419,7 +419,14 @@ def test_has_the_docstring_of_the_reference(name):
     assert getattr(reference, name).__doc__ in UFUNCS[name].__doc__
 
 
-DOCUMENTED = ["relu", "relu_backward", "relu_derivative", "show_config"]
+DOCUMENTED = [
+    "relu",
+    "relu_backward",
+    "relu_derivative",
+    "relu_with_mask",
+    "relu_backward_from_mask",
+    "show_config",
+]
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
