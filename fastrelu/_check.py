@@ -19,6 +19,13 @@ SENTINEL = 85
 DEFINITIONS = SimpleNamespace(
     relu=lambda x: np.where(x < 0, x.dtype.type(0), x),
     relu_backward=lambda grad, x: np.where(x <= 0, x.dtype.type(0), grad),
+    relu_with_mask=lambda x, at_zero: (
+        DEFINITIONS.relu(x),
+        np.packbits(~(x < 0) if at_zero else ~(x <= 0), bitorder="little"),
+    ),
+    relu_backward_from_mask=lambda grad, mask: np.where(
+        np.unpackbits(mask, bitorder="little")[: grad.size], grad, grad.dtype.type(0)
+    ),
 )
 
 
@@ -81,6 +88,21 @@ def special_values(dtype):
 
 def _check(name, functions, oracle):
     comparisons = 0
+    for where, got, wanted in _cases(functions, oracle):
+        comparisons += wanted.size
+        if got.dtype != wanted.dtype or got.shape != wanted.shape:
+            what = f"expected {wanted.dtype} {wanted.shape}, got {got.dtype} {got.shape}"
+        elif got.tobytes() == wanted.tobytes():
+            continue
+        else:
+            i = first_difference(got, wanted)
+            what = f"index {i}: expected {_show(wanted[i])}, got {_show(got[i])}"
+        return Result(name, comparisons, f"{where}, {what}")
+    return Result(name, comparisons, None)
+
+
+def _cases(functions, oracle):
+    """Yield the name of each case, what the functions give, and what they should give."""
     for dtype in map(np.dtype, DTYPES):
         lengths = sorted({*LENGTHS, LARGE.get(dtype.char, 0)})
         grad, x = (_sample(dtype, lengths[-1] + MOST_LANES, seed) for seed in (1, 2))
@@ -94,17 +116,41 @@ def _check(name, functions, oracle):
                 for layout, got, wanted in _layouts(
                     function, [a[cut] for a in operands], expected[cut]
                 ):
-                    comparisons += wanted.size
-                    if got.dtype != dtype or got.shape != wanted.shape:
-                        what = f"expected {dtype} {wanted.shape}, got {got.dtype} {got.shape}"
-                    elif got.tobytes() == wanted.tobytes():
-                        continue
-                    else:
-                        i = first_difference(got, wanted)
-                        what = f"index {i}: expected {_show(wanted[i])}, got {_show(got[i])}"
                     where = f"{operation} of {dtype}, length {length}, {layout}"
-                    return Result(name, comparisons, f"{where}, {what}")
-    return Result(name, comparisons, None)
+                    yield where, got, wanted
+        for length in lengths:
+            cut = slice(length % MOST_LANES, length % MOST_LANES + length)
+            for operation, layout, got, wanted in _mask_layouts(
+                functions, oracle, grad[cut], x[cut]
+            ):
+                yield f"{operation} of {dtype}, length {length}, {layout}", got, wanted
+
+
+def _mask_layouts(functions, oracle, grad, x):
+    """Yield operation and layout, what the functions give there, and what they should give."""
+    for at_zero in 0, 1:
+        y, mask = oracle.relu_with_mask(x, at_zero=at_zero)
+        got_y, got_mask = functions.relu_with_mask(x, at_zero=at_zero)
+        yield "relu_with_mask", f"at_zero={at_zero}, new output", got_y, y
+        yield "relu_with_mask", f"at_zero={at_zero}, new mask", got_mask, mask
+
+        framed_y, framed_mask = (np.full(a.size + 2, SENTINEL, a.dtype) for a in (y, mask))
+        inside_y, inside_mask = framed_y[1:-1], framed_mask[1:-1]
+        inside_y[:] = x
+        functions.relu_with_mask(inside_y, inside_y, inside_mask, at_zero=at_zero)
+        yield "relu_with_mask", f"at_zero={at_zero}, in place", framed_y, _framed(y)
+        yield "relu_with_mask", f"at_zero={at_zero}, mask=", framed_mask, _framed(mask)
+
+    expected = oracle.relu_backward_from_mask(grad, mask)
+    got = functions.relu_backward_from_mask(grad, inside_mask)
+    yield "relu_backward_from_mask", "new output", got, expected
+    functions.relu_backward_from_mask(grad, inside_mask, inside_y)
+    yield "relu_backward_from_mask", "out=", framed_y, _framed(expected)
+
+
+def _framed(expected):
+    """Return what was expected, with the element on either side."""
+    return np.pad(expected, 1, constant_values=SENTINEL)
 
 
 def _layouts(function, operands, expected):

@@ -280,6 +280,19 @@ def write_beyond(x, out=None):
     return y
 
 
+def forget_the_last_bit(x, out=None, mask=None, *, at_zero=0):
+    """A wrong implementation: the last element has no bit, and passes no gradient."""
+    y, mask = fastrelu.reference.relu_with_mask(x, out, mask, at_zero=at_zero)
+    if x.size:
+        mask[-1] &= (1 << (x.size - 1) % 8) - 1
+    return y, mask
+
+
+def pass_all(grad, mask, out=None):
+    """A wrong implementation: it never looks at the mask."""
+    return fastrelu.reference.relu_backward_from_mask(grad, np.full_like(mask, 255), out)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -288,11 +301,20 @@ def write_beyond(x, out=None):
         ({"relu": quiet_nan}, r"relu of float16, length \d+, .*nan \(0x\w{4}\), got nan \(0x7e00"),
         ({"relu": positive_zero}, r"relu of float16, .* expected -0.0 \(0x8000\), got 0.0"),
         ({"relu": write_beyond}, r"relu of int8, length 0, out=, the element on either side"),
+        (
+            {"relu_with_mask": forget_the_last_bit},
+            r"relu_with_mask of int8, length \d+, at_zero=0, new mask, index \d+: expected",
+        ),
+        (
+            {"relu_backward_from_mask": pass_all},
+            r"relu_backward_from_mask of int8, length \d+, new output, index \d+: expected 0",
+        ),
     ],
-    ids=["relu", "relu_backward", "nan", "zero", "beyond"],
+    ids=["relu", "relu_backward", "nan", "zero", "beyond", "mask", "from_mask"],
 )
 def test_a_mismatch_is_described_and_exits_1(wrong, message, monkeypatch, capsys):
-    right = {"relu": fastrelu.reference.relu, "relu_backward": fastrelu.reference.relu_backward}
+    names = ["relu", "relu_backward", "relu_with_mask", "relu_backward_from_mask"]
+    right = {name: getattr(fastrelu.reference, name) for name in names}
     monkeypatch.setattr(fastrelu, "implementations", {"mine": SimpleNamespace(**right | wrong)})
     assert command.main([]) == 1
     out = capsys.readouterr().out
