@@ -48,6 +48,7 @@ struct fastrelu_kernel {
    both. */
 struct fastrelu_mask_kernel {
     void (*contiguous)(char *const args[], size_t n);
+    void (*streaming)(char *const args[], size_t n); /* the output at a multiple of 16 bytes */
     size_t itemsize;
 };
 

@@ -5,6 +5,10 @@
 
 #include "fastrelu.h"
 
+/* Bytes of an output from which on it goes past the caches: they would keep too little of it for
+   what reads it next. */
+#define FASTRELU_STREAMED ((size_t)64 << 20)
+
 /* Every contiguous run of every kernel passes through here. */
 static inline void fastrelu_run(const struct fastrelu_kernel *kernel, char *const args[], size_t n)
 {
@@ -22,7 +26,11 @@ static inline void fastrelu_run_strided(const struct fastrelu_kernel *kernel, ch
 static inline void fastrelu_run_masked(const struct fastrelu_mask_kernel *kernel,
                                        char *const args[], size_t n)
 {
-    kernel->contiguous(args, n);
+    if (n * kernel->itemsize >= FASTRELU_STREAMED && (uintptr_t)args[1] % 16 == 0 &&
+        args[0] != args[1])
+        kernel->streaming(args, n);
+    else
+        kernel->contiguous(args, n);
 }
 
 #endif

@@ -105,6 +105,29 @@ def test_kernels_in_place(check, dtype, shift):
     assert [n for n in lengths if not check(dtype, n, 0, [shift] * 3, in_place=True)] == []
 
 
+@pytest.mark.parametrize("shift", [0, 1, 16])
+@pytest.mark.parametrize("dtype", "befd")
+def test_outputs_larger_than_the_caches(implementation, mixed, dtype, shift):
+    period = mixed(dtype, 9973 * 8, 1)  # of the mask too, and not that of any register
+    n = (64 << 20) // period.itemsize + 77
+    x = np.resize(period, n)
+    memory = np.full(x.nbytes + 256, 0xA5, "u1")
+    first = -memory.ctypes.data % 64 + 64 + shift
+    out = memory[first : first + x.nbytes].view(dtype)
+    y, mask = implementation.relu_with_mask(x, out)
+    assert np.array_equal(y.view("u1"), np.resize(reference.relu(period), n).view("u1"))
+    packed = np.resize(bits_of(period), mask.size)
+    assert np.array_equal(mask[:-1], packed[:-1])
+    assert mask[-1] == packed[-1] & (1 << n % 8) - 1
+
+    assert implementation.relu_backward_from_mask(x, mask, out) is out
+    expected = period.copy()
+    expected[bits_off(period)] = 0
+    assert np.array_equal(out.view("u1"), np.resize(expected, n).view("u1"))
+    assert (memory[:first] == 0xA5).all()
+    assert (memory[first + x.nbytes :] == 0xA5).all()
+
+
 @pytest.mark.parametrize("at_zero", [0, 1])
 @pytest.mark.parametrize("dtype", [*DTYPES, "g"])
 def test_new_outputs(functions, mixed, assert_same_bits, dtype, at_zero):

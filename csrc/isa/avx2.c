@@ -12,6 +12,20 @@ TARGET_BEGIN("avx2")
 AVX2_REGISTER(vec)
 AVX2_REGISTER(strided)
 
+#define STREAM(W)                                                   \
+    WORD void vec_stream##W(char *p, vec##W a)                      \
+    {                                                               \
+        __m128i *half = (__m128i *)p;                               \
+        _mm_stream_si128(half, _mm256_castsi256_si128(a));          \
+        _mm_stream_si128(half + 1, _mm256_extracti128_si256(a, 1)); \
+    }
+STREAM(8)
+STREAM(16)
+STREAM(32)
+STREAM(64)
+
+WORD void vec_fence(void) { _mm_sfence(); }
+
 /* movemask takes bytes or lanes of 32 and 64 bits: lanes of 16 are narrowed first. */
 WORD uint64_t vec_bits8(vec_mask8 mask) { return (uint32_t)_mm256_movemask_epi8(mask); }
 WORD uint64_t vec_bits16(vec_mask16 mask)

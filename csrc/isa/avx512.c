@@ -28,6 +28,14 @@ TARGET_BEGIN("avx2,avx512f,avx512bw")
         return _mm512_mask_test_epi##W##_mask(mask, a, a);                                       \
     }                                                                                            \
     WORD S##W S##_keep##W(S##_mask##W mask, S##W a) { return _mm512_maskz_mov_epi##W(mask, a); } \
+    WORD void S##_stream##W(char *p, S##W a)                                                     \
+    {                                                                                            \
+        __m128i *quarter = (__m128i *)p;                                                         \
+        _mm_stream_si128(quarter, _mm512_castsi512_si128(a));                                    \
+        _mm_stream_si128(quarter + 1, _mm512_extracti32x4_epi32(a, 1));                          \
+        _mm_stream_si128(quarter + 2, _mm512_extracti32x4_epi32(a, 2));                          \
+        _mm_stream_si128(quarter + 3, _mm512_extracti32x4_epi32(a, 3));                          \
+    }                                                                                            \
     WORD uint64_t S##_bits##W(S##_mask##W mask) { return mask; }                                 \
     WORD S##_mask##W S##_from_bits##W(uint64_t bits) { return (S##_mask##W)bits; }
 
@@ -35,6 +43,8 @@ WORDS(vec, 8, 64)
 WORDS(vec, 16, 32)
 WORDS(vec, 32, 16)
 WORDS(vec, 64, 8)
+
+WORD void vec_fence(void) { _mm_sfence(); }
 
 AVX2_REGISTER(strided)
 

@@ -22,8 +22,11 @@ static int runs_here(void) { return 1; }
         return lane_unless_zero##W(mask, a);                                                       \
     }                                                                                              \
     WORD S##W S##_keep##W(S##_mask##W mask, S##W a) { return lane_keep##W(mask, a); }              \
+    WORD void S##_stream##W(char *p, S##W a) { lane_store##W(p, a); }                              \
     WORD uint64_t S##_bits##W(S##_mask##W mask) { return lane_bits##W(mask); }                     \
     WORD S##_mask##W S##_from_bits##W(uint64_t bits) { return lane_from_bits##W(bits); }
+
+WORD void vec_fence(void) {}
 
 #define REGISTER(S) \
     WORDS(S, 8)     \

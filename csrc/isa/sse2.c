@@ -60,6 +60,15 @@ WORD __m128i greater64(__m128i a, __m128i b)
 REGISTER(vec)
 REGISTER(strided)
 
+#define STREAM(W) \
+    WORD void vec_stream##W(char *p, vec##W a) { _mm_stream_si128((__m128i *)p, a); }
+STREAM(8)
+STREAM(16)
+STREAM(32)
+STREAM(64)
+
+WORD void vec_fence(void) { _mm_sfence(); }
+
 /* movemask takes bytes or lanes of 32 and 64 bits: lanes of 16 are narrowed first. */
 WORD uint64_t vec_bits8(vec_mask8 mask) { return (uint64_t)_mm_movemask_epi8(mask); }
 WORD uint64_t vec_bits16(vec_mask16 mask)
