@@ -100,7 +100,7 @@ static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf
     }
 
     NPY_BEGIN_THREADS_THRESHOLDED(n);
-    fastrelu_run(kernel, data, (size_t)n);
+    fastrelu_run(kernel, data, (size_t)n, FASTRELU_ANY_ORDER);
     NPY_END_THREADS;
     return out;
 

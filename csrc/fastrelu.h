@@ -36,6 +36,7 @@ enum { FASTRELU_MAX_OPERANDS = 3 };
    exactly the output, or apart from it, or ahead of it the way that the steps go. */
 struct fastrelu_kernel {
     void (*contiguous)(char *const args[], size_t n);
+    void (*streaming)(char *const args[], size_t n); /* the output at a multiple of 16 bytes */
     void (*strided)(char *const args[], const ptrdiff_t steps[], size_t n);
     size_t itemsize;
     int inputs;

@@ -28,10 +28,10 @@ void fastrelu_kernel_loop(char **args, const intptr_t *dimensions, const intptr_
         for (size_t element = 0; element < n; element++) {
             for (int i = 0; i <= inputs; i++)
                 at[i] = args[i] + (intptr_t)element * steps[i];
-            fastrelu_run(kernel, at, 1);
+            kernel->contiguous(at, 1);
         }
     } else if (contiguous)
-        fastrelu_run(kernel, args, n);
+        fastrelu_run(kernel, args, n, order);
     else
-        fastrelu_run_strided(kernel, args, steps, n);
+        fastrelu_run_strided(kernel, args, steps, n, order);
 }

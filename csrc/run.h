@@ -4,33 +4,55 @@
 #define FASTRELU_RUN_H
 
 #include "fastrelu.h"
+#include "overlap.h"
 
-/* Bytes of an output from which on it goes past the caches: they would keep too little of it for
-   what reads it next. */
-#define FASTRELU_STREAMED ((size_t)64 << 20)
+/* From how many bytes on, of all its operands together, a run is shared among threads; and from how
+   many bytes of output on its stores go past the caches. */
+struct fastrelu_large {
+    size_t threaded, streaming;
+};
+
+extern struct fastrelu_large fastrelu_large;
+
+/* The same as the three below, in parts. */
+void fastrelu_run_large(const struct fastrelu_kernel *kernel, char *const args[],
+                        const ptrdiff_t steps[], size_t n);
+void fastrelu_run_large_masked(const struct fastrelu_mask_kernel *kernel, char *const args[],
+                               size_t n);
 
 /* Every contiguous run of every kernel passes through here. */
-static inline void fastrelu_run(const struct fastrelu_kernel *kernel, char *const args[], size_t n)
+static inline void fastrelu_run(const struct fastrelu_kernel *kernel, char *const args[], size_t n,
+                                enum fastrelu_order order)
 {
-    kernel->contiguous(args, n);
+    const size_t bytes = n * kernel->itemsize;
+    if ((bytes * (kernel->inputs + 1) < fastrelu_large.threaded &&
+         bytes < fastrelu_large.streaming) ||
+        order != FASTRELU_ANY_ORDER)
+        kernel->contiguous(args, n);
+    else
+        fastrelu_run_large(kernel, args, NULL, n);
 }
 
 static inline void fastrelu_run_strided(const struct fastrelu_kernel *kernel, char *const args[],
-                                        const ptrdiff_t steps[], size_t n)
+                                        const ptrdiff_t steps[], size_t n,
+                                        enum fastrelu_order order)
 {
-    kernel->strided(args, steps, n);
+    if (n * kernel->itemsize * (kernel->inputs + 1) < fastrelu_large.threaded ||
+        order != FASTRELU_ANY_ORDER)
+        kernel->strided(args, steps, n);
+    else
+        fastrelu_run_large(kernel, args, steps, n);
 }
 
-/* Every run with a mask passes through here. A share of one must begin at a multiple of 8 elements,
-   for no two may write to one byte of the mask; at 512, each has as many bytes as a cache line. */
+/* Every run with a mask passes through here. */
 static inline void fastrelu_run_masked(const struct fastrelu_mask_kernel *kernel,
                                        char *const args[], size_t n)
 {
-    if (n * kernel->itemsize >= FASTRELU_STREAMED && (uintptr_t)args[1] % 16 == 0 &&
-        args[0] != args[1])
-        kernel->streaming(args, n);
-    else
+    const size_t bytes = n * kernel->itemsize;
+    if (bytes * 2 < fastrelu_large.threaded && bytes < fastrelu_large.streaming)
         kernel->contiguous(args, n);
+    else
+        fastrelu_run_large_masked(kernel, args, n);
 }
 
 #endif

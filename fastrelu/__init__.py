@@ -6,19 +6,23 @@ from types import MappingProxyType
 
 import numpy as np
 
-from . import reference
+from . import _threads, reference
+from ._threads import get_num_threads, num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "get_num_threads",
     "implementations",
     "isa",
+    "num_threads",
     "reference",
     "relu",
     "relu_backward",
     "relu_backward_from_mask",
     "relu_derivative",
     "relu_with_mask",
+    "set_num_threads",
     "show_config",
 ]
 
@@ -52,6 +56,7 @@ def _choose():
         raise ImportError(
             f"FASTRELU_ISA={wanted}: {why}; the choices here are {', '.join(names)}, python"
         )
+    _threads.start(_core)
     return wanted or names[0], _core.implementations
 
 

@@ -1,5 +1,15 @@
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple, Protocol, overload, type_check_only
+from contextlib import AbstractContextManager
+from typing import (
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    Protocol,
+    SupportsIndex,
+    overload,
+    type_check_only,
+)
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,14 +17,17 @@ from numpy.typing import ArrayLike, NDArray
 from . import reference as reference
 
 __all__ = [
+    "get_num_threads",
     "implementations",
     "isa",
+    "num_threads",
     "reference",
     "relu",
     "relu_backward",
     "relu_backward_from_mask",
     "relu_derivative",
     "relu_with_mask",
+    "set_num_threads",
     "show_config",
 ]
 
@@ -52,6 +65,9 @@ relu_with_mask: Final[ReluWithMask]
 relu_backward_from_mask: Final[ReluBackwardFromMask]
 
 def relu_derivative(x: ArrayLike, at_zero: Literal[0, 1] = 0) -> Any: ...
+def get_num_threads() -> int: ...
+def set_num_threads(n: SupportsIndex) -> None: ...
+def num_threads(n: SupportsIndex) -> AbstractContextManager[None]: ...
 @overload
 def show_config(mode: Literal["stdout"] = "stdout") -> None: ...
 @overload

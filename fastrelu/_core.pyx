@@ -28,7 +28,15 @@ cdef extern from "fastrelu.h":
     const char *fastrelu_operation_names[]
     const char *fastrelu_element_names[]
 
+cdef extern from "pool.h":
+    int fastrelu_get_num_threads()
+    void fastrelu_set_num_threads(int n)
+
 cdef extern from "run.h":
+    struct fastrelu_large_sizes "fastrelu_large":
+        size_t threaded
+        size_t streaming
+    fastrelu_large_sizes fastrelu_large
     void fastrelu_run_masked(const fastrelu_mask_kernel *kernel, char **args, size_t n) nogil
 
 cdef extern from "numpy/arrayobject.h":
@@ -290,3 +298,21 @@ while fastrelu_built[i] != NULL:
         ufuncs = [make_ufunc(fastrelu_built[i], operation) for operation in range(len(OPERATIONS))]
         implementations[built[-1]] = Implementation(*ufuncs, *make_mask_functions(i))
     i += 1
+
+
+def get_num_threads():
+    return fastrelu_get_num_threads()
+
+
+def set_num_threads(int n):
+    fastrelu_set_num_threads(n)
+
+
+def set_large(size_t threaded, size_t streaming):
+    """Set from how many bytes on a run is threaded, and its output goes past the caches."""
+    fastrelu_large.threaded = threaded
+    fastrelu_large.streaming = streaming
+
+
+def get_large():
+    return fastrelu_large.threaded, fastrelu_large.streaming

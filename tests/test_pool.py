@@ -1,0 +1,441 @@
+"""Large runs in parts, by several threads, past the caches: the same bits, and no harm to forks."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastrelu
+from fastrelu import _limits, reference
+
+pytestmark = pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback has no threads")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+TIMEOUT = 60
+PART = 1 << 15  # bytes of output in the smallest part
+NEVER = 2**62
+
+
+@pytest.fixture
+def large():
+    """Return large(threads, streaming): from now on every run is in parts."""
+    from fastrelu import _core
+
+    before, threads_before = _core.get_large(), fastrelu.get_num_threads()
+
+    def large(threads, streaming=False):
+        fastrelu.set_num_threads(threads)
+        _core.set_large(1, 1 if streaming else NEVER)
+
+    yield large
+    _core.set_large(*before)
+    fastrelu.set_num_threads(threads_before)
+
+
+def lengths(dtype):
+    part = PART // np.dtype(dtype).itemsize
+    return [0, 1, 7, part - 1, part, part + 1, part + 8, 2 * part + 511, 9 * part + 13]
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["stores", "streaming"])
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("dtype", ["i1", "u2", "f2", "i4", "f4", "f8", "u8"])
+def test_contiguous_runs(
+    implementation, dtype, threads, streaming, large, mixed, place, assert_same_bits
+):
+    large(threads, streaming)
+    for n in lengths(dtype):
+        x, grad = mixed(dtype, n, 1), mixed(dtype, n, 2)
+        for shift in {0, 16, np.dtype(dtype).itemsize, 1}:
+            out, memory = place(np.zeros(n, dtype), x.itemsize, shift)
+            implementation.relu(x, out)
+            assert_same_bits(out, reference.relu(x))
+            implementation.relu_backward(grad, x, out)
+            assert_same_bits(out, reference.relu_backward(grad, x))
+            assert_only_written(memory, out)
+
+
+def assert_only_written(memory, out):
+    start = out.ctypes.data - memory.ctypes.data
+    assert (memory[:start] == 0xA5).all()
+    assert (memory[start + out.nbytes :] == 0xA5).all()
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["stores", "streaming"])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("dtype", ["i1", "f2", "f4", "u8"])
+def test_runs_with_a_mask(
+    implementation, dtype, threads, streaming, large, mixed, place, assert_same_bits
+):
+    large(threads, streaming)
+    for n in lengths(dtype):
+        x, grad = mixed(dtype, n, 1), mixed(dtype, n, 2)
+        for shift in (0, 16, 1):
+            out, memory = place(np.zeros(n, dtype), x.itemsize, shift)
+            mask, bits = place(np.zeros(-(-n // 8), "u1"), 1, shift)
+            implementation.relu_with_mask(x, out, mask)
+            expected = reference.relu_with_mask(x)
+            assert_same_bits(out, expected[0])
+            assert_same_bits(mask, expected[1])
+            implementation.relu_backward_from_mask(grad, mask, out)
+            assert_same_bits(out, reference.relu_backward_from_mask(grad, mask))
+            assert_only_written(memory, out)
+            assert_only_written(bits, mask)
+
+
+@pytest.mark.parametrize("steps", [(2, 1), (1, 2), (2, 2), (-1, 1), (-3, 2), (0, 1)])
+@pytest.mark.parametrize("dtype", ["i1", "f4", "f8"])
+def test_strided_runs(implementation, dtype, steps, large, mixed, place, assert_same_bits):
+    large(3)
+    for n in lengths(dtype):
+        values = mixed(dtype, n, 1) if steps[0] else np.full(n, 3, dtype)
+        x, _ = place(values, steps[0] * values.itemsize)
+        out, memory = place(np.zeros(n, dtype), steps[1] * values.itemsize)
+        rest = memory.copy()
+        implementation.relu(x, out)
+        assert_same_bits(out, reference.relu(values))
+        out[...] = 0
+        np.testing.assert_array_equal(memory, rest)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "f4", "f8"])
+def test_in_place_and_shifted_overlap(implementation, dtype, large, mixed, assert_same_bits):
+    large(4, True)
+    n = 9 * PART
+    for shift in (0, 1, 8, 64, 5000):
+        for forward in (True, False):
+            memory = mixed(dtype, n, 1).copy()
+            low, high = memory[: n - shift], memory[shift:]
+            x, out = (high, low) if forward else (low, high)
+            expected = reference.relu(x.copy())
+            implementation.relu(x, out)
+            assert_same_bits(out, expected)
+
+
+def test_accumulate_stays_one_by_one(large):
+    large(4)
+    x = np.ones(PART, "f4")
+    x[7] = 0
+    np.testing.assert_array_equal(
+        fastrelu.relu_backward.accumulate(x), reference_accumulate(fastrelu.relu_backward, x)
+    )
+
+
+def reference_accumulate(ufunc, x):
+    out = [x[0]]
+    for value in x[1:]:
+        out.append(ufunc(out[-1], value))
+    return np.array(out, x.dtype)
+
+
+def test_no_flag_is_raised_by_a_worker(large):
+    large(4, True)
+    x = np.full(9 * PART, -1, "f4")
+    x.view("u4")[::3] = 0x7F800001  # signalling NaNs
+    with np.errstate(all="raise"):
+        fastrelu.relu(x)
+        fastrelu.relu_backward(x, x)
+
+
+def tasks():
+    return set(os.listdir("/proc/self/task"))
+
+
+@linux
+def test_workers_start_on_first_need_and_block_signals(large):
+    code = f"""
+import os, numpy as np, fastrelu
+tasks = lambda: set(os.listdir("/proc/self/task"))
+fastrelu.set_num_threads(3)
+before = tasks()
+fastrelu.relu(np.ones(1000, "f4"))
+assert tasks() == before
+fastrelu.relu(np.ones({1 << 21}, "f4"))
+workers = tasks() - before
+assert len(workers) == 2, workers
+for worker in workers:
+    lines = open(f"/proc/self/task/{{worker}}/status").read().splitlines()
+    blocked = next(line for line in lines if line.startswith("SigBlk")).split()[1]
+    for number in (1, 2, 10, 13, 14, 15, 17):
+        assert int(blocked, 16) >> (number - 1) & 1, (number, blocked)
+"""
+    subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], check=True, timeout=TIMEOUT)
+
+
+@linux
+def test_a_busy_pool_is_not_waited_for(large, assert_same_bits):
+    large(2)
+    fastrelu.relu(np.ones(PART, "f4"))
+    x = np.random.default_rng(0).standard_normal(20 * PART).astype("f4")
+    expected = reference.relu(x)
+    most = []
+    barrier = threading.Barrier(6)
+
+    def work(_):
+        barrier.wait(TIMEOUT)
+        for _ in range(20):
+            assert_same_bits(fastrelu.relu(x), expected)
+        most.append(len(tasks()))
+
+    before = len(tasks())
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(work, range(6), timeout=TIMEOUT))
+    assert max(most) <= before + 6
+
+
+@linux
+def test_without_a_thread_to_be_had_the_call_is_serial():
+    code = """
+import os, resource, numpy as np, fastrelu
+fastrelu.set_num_threads(4)
+x = np.full(1 << 21, -1, "f4"); y = np.ones_like(x)
+used = next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]
+limit = int(used) * 1024 + (1 << 20)  # no room for the stack of a thread
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+before = len(os.listdir("/proc/self/task"))
+fastrelu.relu(x, y)
+assert not y.any()
+assert len(os.listdir("/proc/self/task")) == before
+"""
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
+
+
+FORK = """
+import os, signal, sys, threading
+import numpy as np
+import fastrelu
+from fastrelu import reference
+
+fastrelu.set_num_threads(4)
+x = np.random.default_rng(0).standard_normal(1 << 21).astype("f4")
+expected = reference.relu(x).tobytes()
+
+def right():
+    return fastrelu.relu(x).tobytes() == expected
+
+def fork(in_child):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(60)
+        status = 2
+        try:
+            status = 0 if in_child() else 1
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+FORKS = {
+    "after a call": "assert right() and fork(right) and right()",
+    "again and again": """
+for _ in range(20):
+    assert right() and fork(right)""",
+    "in a grandchild": "assert right() and fork(lambda: right() and fork(right)) and right()",
+}
+FORKS_WITH_THREADS = {
+    "while another thread is inside a call": """
+enough = threading.Event()
+def work():
+    y = np.empty_like(x)
+    while not enough.is_set():
+        fastrelu.relu(x, y)
+thread = threading.Thread(target=work); thread.start()
+try:
+    assert all(fork(right) and right() for _ in range(20))
+finally:
+    enough.set(); thread.join()""",
+    "of two threads at once": """
+done = []
+def work():
+    done.append(all(right() and fork(right) for _ in range(10)))
+threads = [threading.Thread(target=work) for _ in range(2)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert done == [True, True]""",
+}
+
+
+@needs_fork
+@pytest.mark.parametrize("case", FORKS)
+def test_forks_without_a_warning(case):
+    code = FORK + FORKS[case]
+    subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], check=True, timeout=TIMEOUT)
+
+
+@needs_fork
+@pytest.mark.parametrize("case", FORKS_WITH_THREADS)
+def test_forks_beside_threads(case):
+    # Python warns of the threads that are its own.
+    code = FORK + FORKS_WITH_THREADS[case]
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("daemon", [False, True], ids=["idle", "a daemon inside calls"])
+def test_the_interpreter_exits(daemon):
+    code = f"""
+import threading, numpy as np, fastrelu
+fastrelu.set_num_threads(4)
+x = np.ones({1 << 22}, "f4")
+inside = threading.Event()
+def work():
+    while True:
+        fastrelu.relu(x); inside.set()
+if {daemon}:
+    threading.Thread(target=work, daemon=True).start()
+    inside.wait()
+else:
+    fastrelu.relu(x)
+"""
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
+
+
+def test_an_interrupt_is_python_s(large):
+    large(4)
+    x = np.ones(1 << 22, "f4")
+    handled = []
+    before = signal.signal(signal.SIGINT, lambda *_: handled.append(threading.current_thread()))
+    try:
+        for _ in range(5):
+            signal.raise_signal(signal.SIGINT)
+            fastrelu.relu(x)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert set(handled) == {threading.main_thread()}
+
+
+def test_number_of_threads():
+    before = fastrelu.get_num_threads()
+    with fastrelu.num_threads(3):
+        assert fastrelu.get_num_threads() == 3
+        with fastrelu.num_threads(np.int8(1)):
+            assert fastrelu.get_num_threads() == 1
+        assert fastrelu.get_num_threads() == 3
+        fastrelu.set_num_threads(5)
+        assert fastrelu.get_num_threads() == 5
+    assert fastrelu.get_num_threads() == before
+
+
+@pytest.mark.parametrize("n", [0, -1, 65, 2**70, True, 2.0, "2", None])
+@pytest.mark.parametrize("function", ["set_num_threads", "num_threads"])
+def test_a_wrong_number_of_threads(function, n):
+    before = fastrelu.get_num_threads()
+    with pytest.raises(ValueError, match="whole number from 1 to 64") as caught:
+        getattr(fastrelu, function)(n)
+    assert repr(n) in str(caught.value)
+    assert fastrelu.get_num_threads() == before
+
+
+def threads_with(**variables):
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", "import fastrelu; print(fastrelu.get_num_threads())"],
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=TIMEOUT,
+    )
+    return int(done.stdout), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"FASTRELU_NUM_THREADS": "3"}, 3),
+        ({"OMP_NUM_THREADS": "2,4"}, 2),
+        ({"FASTRELU_NUM_THREADS": "7", "OMP_NUM_THREADS": "2"}, 7),
+        ({"FASTRELU_NUM_THREADS": "", "OMP_NUM_THREADS": "2"}, 2),
+        ({"FASTRELU_NUM_THREADS": "1000"}, 64),
+    ],
+)
+def test_number_of_threads_in_the_environment(variables, expected):
+    assert threads_with(**variables) == (expected, "")
+
+
+@pytest.mark.parametrize("variable", ["FASTRELU_NUM_THREADS", "OMP_NUM_THREADS"])
+@pytest.mark.parametrize("value", ["0", "-1", "many", "2.5"])
+def test_a_wrong_number_in_the_environment_is_a_warning(variable, value):
+    number, err = threads_with(**{variable: value})
+    assert number == min(4, _limits.usable_cpus())
+    assert f"RuntimeWarning: {variable}={value}: a whole number" in err
+
+
+@linux
+def test_the_default_is_what_the_affinity_leaves():
+    one = min(os.sched_getaffinity(0))
+    code = f"""
+import os
+os.sched_setaffinity(0, [{one}])
+import fastrelu
+print(fastrelu.get_num_threads())
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=TIMEOUT,
+    )
+    assert done.stdout == "1\n"
+
+
+GROUPS = {
+    "version 2, in its parent": (
+        "0::/a/b\n",
+        {"a/cpu.max": "150000 100000", "a/b/cpu.max": "max 100000", "a/memory.max": "1000000"},
+        2,
+        1_000_000,
+    ),
+    "version 2, in a namespace": ("0::/\n", {"cpu.max": "50000 100000"}, 1, None),
+    "version 1": (
+        "4:memory:/x\n3:cpu,cpuacct:/x\n",
+        {
+            "cpu,cpuacct/x/cpu.cfs_quota_us": "100000",
+            "cpu,cpuacct/x/cpu.cfs_period_us": "100000",
+            "memory/x/memory.limit_in_bytes": "2000000",
+        },
+        1,
+        2_000_000,
+    ),
+    "no limit": ("0::/a\n", {"a/cpu.max": "max 100000", "a/memory.max": "max"}, None, None),
+    "version 1, no limit": (
+        "3:cpu,cpuacct:/\n",
+        {"cpu,cpuacct/cpu.cfs_quota_us": "-1"},
+        None,
+        None,
+    ),
+    "no groups": ("", {}, None, None),
+}
+
+
+@pytest.mark.parametrize("case", GROUPS)
+def test_limits_of_control_groups(case, tmp_path, monkeypatch):
+    groups, files, cpus, memory = GROUPS[case]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(16), raising=False)
+    everything = _limits.usable_memory(tmp_path)
+    for name, text in {"proc/self/cgroup": groups}.items() | {
+        (f"sys/fs/cgroup/{name}", text) for name, text in files.items()
+    }:
+        path = Path(tmp_path, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    assert _limits.usable_cpus(tmp_path) == (cpus or 16)
+    assert _limits.usable_memory(tmp_path) == (memory or everything)
+
+
+def test_threadpoolctl_sees_and_limits_the_pool():
+    threadpoolctl = pytest.importorskip("threadpoolctl", reason="threadpoolctl is not installed")
+    with fastrelu.num_threads(3):
+        (pool,) = threadpoolctl.ThreadpoolController().select(user_api="fastrelu").info()
+        assert (pool["num_threads"], pool["version"]) == (3, fastrelu.__version__)
+        with threadpoolctl.threadpool_limits(limits=1):
+            assert fastrelu.get_num_threads() == 1
+        assert fastrelu.get_num_threads() == 3
