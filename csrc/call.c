@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "loops.h"
+#include "memory.h"
 #include "overlap.h"
 #include "run.h"
 
@@ -81,9 +82,8 @@ static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf
     const struct fastrelu_kernel *kernel = ufunc->data[(int)loop_of_type[type_num]];
     const npy_intp n = PyArray_SIZE(first);
     if (out == NULL) {
-        PyArray_Descr *dtype = (PyArray_Descr *)Py_NewRef(PyArray_DESCR(first));
-        out = PyArray_NewFromDescr(&PyArray_Type, dtype, ndim, PyArray_DIMS(first), NULL, NULL,
-                                   !(order & NPY_ARRAY_C_CONTIGUOUS), NULL);
+        out = fastrelu_new_array((PyObject *)PyArray_DESCR(first), ndim, PyArray_DIMS(first),
+                                 !(order & NPY_ARRAY_C_CONTIGUOUS));
         if (out == NULL)
             return NULL;
         data[inputs] = PyArray_BYTES((PyArrayObject *)out);

@@ -6,12 +6,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from . import _threads, reference
+from . import _memory, _threads, reference
+from ._memory import cache_info, clear_cache, set_cache_limit
 from ._threads import get_num_threads, num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "cache_info",
+    "clear_cache",
     "get_num_threads",
     "implementations",
     "isa",
@@ -22,6 +25,7 @@ __all__ = [
     "relu_backward_from_mask",
     "relu_derivative",
     "relu_with_mask",
+    "set_cache_limit",
     "set_num_threads",
     "show_config",
 ]
@@ -57,6 +61,7 @@ def _choose():
             f"FASTRELU_ISA={wanted}: {why}; the choices here are {', '.join(names)}, python"
         )
     _threads.start(_core)
+    _memory.start(_core)
     return wanted or names[0], _core.implementations
 
 

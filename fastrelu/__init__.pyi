@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from . import reference as reference
 
 __all__ = [
+    "cache_info",
+    "clear_cache",
     "get_num_threads",
     "implementations",
     "isa",
@@ -27,6 +29,7 @@ __all__ = [
     "relu_backward_from_mask",
     "relu_derivative",
     "relu_with_mask",
+    "set_cache_limit",
     "set_num_threads",
     "show_config",
 ]
@@ -57,6 +60,13 @@ class Implementation(NamedTuple):
     relu_with_mask: ReluWithMask
     relu_backward_from_mask: ReluBackwardFromMask
 
+@type_check_only
+class CacheInfo(NamedTuple):
+    hits: int
+    misses: int
+    bytes_held: int
+    limit: int
+
 isa: Final[str]
 implementations: Final[Mapping[str, Implementation]]
 relu: Final[np.ufunc]
@@ -68,6 +78,9 @@ def relu_derivative(x: ArrayLike, at_zero: Literal[0, 1] = 0) -> Any: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: SupportsIndex) -> None: ...
 def num_threads(n: SupportsIndex) -> AbstractContextManager[None]: ...
+def cache_info() -> CacheInfo: ...
+def clear_cache() -> None: ...
+def set_cache_limit(n: SupportsIndex) -> None: ...
 @overload
 def show_config(mode: Literal["stdout"] = "stdout") -> None: ...
 @overload

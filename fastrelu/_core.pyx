@@ -28,6 +28,15 @@ cdef extern from "fastrelu.h":
     const char *fastrelu_operation_names[]
     const char *fastrelu_element_names[]
 
+cdef extern from "memory.h":
+    struct cache_counts "fastrelu_cache_info":
+        size_t hits, misses, held, limit
+    object fastrelu_new_array(object dtype, int ndim, const cnp.npy_intp *shape, bint fortran)
+    cache_counts fastrelu_cache_info()
+    void fastrelu_set_cache_limit(size_t size)
+    void fastrelu_clear_cache()
+    void fastrelu_set_idle_seconds(double seconds)
+
 cdef extern from "pool.h":
     int fastrelu_get_num_threads()
     void fastrelu_set_num_threads(int n)
@@ -189,7 +198,8 @@ cdef inline bint is_like(object given, int type_num, int ndim, const cnp.npy_int
 cdef cnp.ndarray output(object given, cnp.ndarray operand):
     cdef int type_num = cnp.PyArray_TYPE(operand), ndim = cnp.PyArray_NDIM(operand)
     if given is None:
-        return cnp.PyArray_EMPTY(ndim, cnp.PyArray_DIMS(operand), type_num, False)
+        return fastrelu_new_array(
+            operand.dtype, ndim, cnp.PyArray_DIMS(operand), False)
     if (not is_like(given, type_num, ndim, cnp.PyArray_DIMS(operand))
             or not cnp.PyArray_ISWRITEABLE(given)):
         reference.check_out(given, operand)
@@ -316,3 +326,20 @@ def set_large(size_t threaded, size_t streaming):
 
 def get_large():
     return fastrelu_large.threaded, fastrelu_large.streaming
+
+
+def cache_info():
+    cdef cache_counts info = fastrelu_cache_info()
+    return info.hits, info.misses, info.held, info.limit
+
+
+def set_cache_limit(size_t size):
+    fastrelu_set_cache_limit(size)
+
+
+def clear_cache():
+    fastrelu_clear_cache()
+
+
+def set_idle_seconds(double seconds):
+    fastrelu_set_idle_seconds(seconds)
