@@ -36,8 +36,19 @@ TARGET_BEGIN("avx2,avx512f,avx512bw")
         _mm_stream_si128(quarter + 2, _mm512_extracti32x4_epi32(a, 2));                          \
         _mm_stream_si128(quarter + 3, _mm512_extracti32x4_epi32(a, 3));                          \
     }                                                                                            \
+    WORD S##_mask##W S##_first##W(size_t n) { return (S##_mask##W)(((uint64_t)1 << n) - 1); }    \
+    WORD S##W S##_load_part##W(const char *p, S##_mask##W mask)                                  \
+    {                                                                                            \
+        return _mm512_maskz_loadu_epi##W(mask, p);                                               \
+    }                                                                                            \
+    WORD void S##_store_part##W(char *p, S##_mask##W mask, S##W a)                               \
+    {                                                                                            \
+        _mm512_mask_storeu_epi##W(p, mask, a);                                                   \
+    }                                                                                            \
     WORD uint64_t S##_bits##W(S##_mask##W mask) { return mask; }                                 \
     WORD S##_mask##W S##_from_bits##W(uint64_t bits) { return (S##_mask##W)bits; }
+
+#define VEC_PARTS
 
 WORDS(vec, 8, 64)
 WORDS(vec, 16, 32)
