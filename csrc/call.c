@@ -1,5 +1,5 @@
-/* The short way into a ufunc: exact, contiguous arrays of one type with kernels go straight to a
-   kernel, with a new output or a given one. Everything else goes the way that NumPy made. */
+/* The short way into a ufunc: exact arrays of one type with kernels and of one shape go straight to
+   a kernel, with a new output or a given one. Everything else goes the way that NumPy made. */
 
 #include "call.h"
 
@@ -48,11 +48,100 @@ static int find_output(PyObject *const *args, Py_ssize_t nargs, PyObject *kwname
     return 1;
 }
 
+/* The strides of a new output of inputs that are not contiguous: dense, the axes in the order of
+   theirs. False where that order is not clear: NumPy decides. */
+static int find_strides(PyArrayObject *const arrays[], int inputs, npy_intp strides[])
+{
+    const int ndim = PyArray_NDIM(arrays[0]);
+    const npy_intp *shape = PyArray_DIMS(arrays[0]), *steps = PyArray_STRIDES(arrays[0]);
+
+    for (int i = 1; i < inputs; i++)
+        if (memcmp(PyArray_STRIDES(arrays[i]), steps, sizeof(npy_intp) * ndim) != 0)
+            return 0;
+    for (int axis = 0; axis < ndim; axis++) {
+        const npy_intp step = steps[axis] < 0 ? -steps[axis] : steps[axis];
+        if (shape[axis] == 1 || step == 0)
+            return 0;
+        strides[axis] = PyArray_ITEMSIZE(arrays[0]);
+        for (int other = 0; other < ndim; other++) {
+            const npy_intp its = steps[other] < 0 ? -steps[other] : steps[other];
+            if (other != axis && its == step)
+                return 0;
+            if (its < step)
+                strides[axis] *= shape[other];
+        }
+    }
+    return 1;
+}
+
+static int is_same_view(PyArrayObject *a, PyArrayObject *b)
+{
+    return PyArray_DATA(a) == PyArray_DATA(b) &&
+           memcmp(PyArray_STRIDES(a), PyArray_STRIDES(b), sizeof(npy_intp) * PyArray_NDIM(a)) == 0;
+}
+
+/* The short way for arrays that are not all contiguous in one order. NULL without an error where
+   NumPy's way is to be gone. */
+static PyObject *call_with_views(const struct fastrelu_kernel *kernel, PyArrayObject *arrays[],
+                                 PyObject *out)
+{
+    const int inputs = kernel->inputs, ndim = PyArray_NDIM(arrays[0]);
+    const npy_intp *shape = PyArray_DIMS(arrays[0]), n = PyArray_SIZE(arrays[0]);
+    npy_intp strides[NPY_MAXDIMS];
+    struct fastrelu_views views;
+    uintptr_t low, high, in_low, in_high;
+    NPY_BEGIN_THREADS_DEF
+
+    if (out == NULL) {
+        if (!find_strides(arrays, inputs, strides))
+            return NULL;
+        out = fastrelu_new_array((PyObject *)PyArray_DESCR(arrays[0]), ndim, shape, strides);
+        if (out == NULL)
+            return NULL;
+    } else if (PyArray_ISWRITEABLE((PyArrayObject *)out))
+        Py_INCREF(out);
+    else
+        return NULL;
+    arrays[inputs] = (PyArrayObject *)out;
+
+    views.operands = inputs + 1;
+    views.axes = ndim;
+    for (int axis = 0; axis < ndim; axis++)
+        views.shape[axis] = (size_t)shape[axis];
+    for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++) {
+        views.args[i] = i <= inputs ? PyArray_BYTES(arrays[i]) : NULL;
+        for (int axis = 0; axis < ndim; axis++)
+            views.steps[axis][i] = i <= inputs ? PyArray_STRIDE(arrays[i], axis) : 0;
+    }
+    if (!fastrelu_simplify(&views, kernel->itemsize) || views.axes == 0)
+        goto numpy;
+    fastrelu_extent(&views, inputs, kernel->itemsize, &low, &high);
+    for (int i = 0; i < inputs; i++) {
+        fastrelu_extent(&views, i, kernel->itemsize, &in_low, &in_high);
+        if (low < in_high && in_low < high && !is_same_view(arrays[i], arrays[inputs]))
+            goto numpy;
+    }
+    if (PyArray_FailUnlessWriteable(arrays[inputs], "output array") < 0) {
+        Py_DECREF(out);
+        return NULL;
+    }
+
+    NPY_BEGIN_THREADS_THRESHOLDED(n);
+    fastrelu_run_views(kernel, &views);
+    NPY_END_THREADS;
+    return out;
+
+numpy:
+    Py_DECREF(out);
+    return NULL;
+}
+
 static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     const PyUFuncObject *ufunc = (PyUFuncObject *)self;
     const int inputs = ufunc->nin;
-    PyObject *operands[FASTRELU_MAX_OPERANDS], *out;
+    PyArrayObject *arrays[FASTRELU_MAX_OPERANDS];
+    PyObject *out;
     char *data[FASTRELU_MAX_OPERANDS];
     NPY_BEGIN_THREADS_DEF
 
@@ -66,24 +155,28 @@ static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf
 
     int order = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS;
     for (int i = 0; i < inputs + (out != NULL); i++) {
-        operands[i] = i < inputs ? args[i] : out;
-        if (!is_plain(operands[i], type_num))
+        PyObject *operand = i < inputs ? args[i] : out;
+        if (!is_plain(operand, type_num))
             goto numpy;
-        PyArrayObject *array = (PyArrayObject *)operands[i];
+        PyArrayObject *array = arrays[i] = (PyArrayObject *)operand;
         if (PyArray_NDIM(array) != ndim ||
             memcmp(PyArray_DIMS(array), PyArray_DIMS(first), sizeof(npy_intp) * ndim) != 0)
             goto numpy;
         order &= PyArray_FLAGS(array);
         data[i] = PyArray_BYTES(array);
     }
-    if (order == 0)
-        goto numpy;
 
     const struct fastrelu_kernel *kernel = ufunc->data[(int)loop_of_type[type_num]];
+    if (order == 0) {
+        PyObject *done = call_with_views(kernel, arrays, out);
+        if (done || PyErr_Occurred())
+            return done;
+        goto numpy;
+    }
     const npy_intp n = PyArray_SIZE(first);
     if (out == NULL) {
         out = fastrelu_new_array((PyObject *)PyArray_DESCR(first), ndim, PyArray_DIMS(first),
-                                 !(order & NPY_ARRAY_C_CONTIGUOUS));
+                                 order & NPY_ARRAY_C_CONTIGUOUS ? NULL : PyArray_STRIDES(first));
         if (out == NULL)
             return NULL;
         data[inputs] = PyArray_BYTES((PyArrayObject *)out);

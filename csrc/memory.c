@@ -12,10 +12,11 @@
 
 #if defined(_WIN32)
 
-PyObject *fastrelu_new_array(PyObject *dtype, int ndim, const intptr_t *shape, int fortran)
+PyObject *fastrelu_new_array(PyObject *dtype, int ndim, const intptr_t *shape,
+                             const intptr_t *strides)
 {
     return PyArray_NewFromDescr(&PyArray_Type, (PyArray_Descr *)Py_NewRef(dtype), ndim,
-                                (npy_intp *)shape, NULL, NULL, fortran, NULL);
+                                (npy_intp *)shape, (npy_intp *)strides, NULL, 0, NULL);
 }
 
 struct fastrelu_cache_info fastrelu_cache_info(void)
@@ -38,7 +39,9 @@ void fastrelu_set_idle_seconds(double seconds) { (void)seconds; }
 /* Below it malloc keeps blocks itself, and a call to it costs less than a change of the handler. */
 enum { CACHED_FROM = 1 << 20 };
 
-enum { HEADER = 64, HUGE_PAGE = 2 << 20 };
+/* Data begin so far into a block: where the offset in a page is not just after that of the large
+   arrays of malloc, whose loads would wait for stores to the same offset. */
+enum { HEADER = 2048, HUGE_PAGE = 2 << 20 };
 
 struct block {
     size_t size;                 /* of all of it, this header included */
@@ -252,7 +255,8 @@ static PyObject *make_handler(void)
     return done;
 }
 
-PyObject *fastrelu_new_array(PyObject *dtype, int ndim, const intptr_t *shape, int fortran)
+PyObject *fastrelu_new_array(PyObject *dtype, int ndim, const intptr_t *shape,
+                             const intptr_t *strides)
 {
     static PyObject *ours;
     PyObject *before = NULL;
@@ -269,7 +273,7 @@ PyObject *fastrelu_new_array(PyObject *dtype, int ndim, const intptr_t *shape, i
     }
     Py_INCREF(dtype);
     PyObject *array = PyArray_NewFromDescr(&PyArray_Type, (PyArray_Descr *)dtype, ndim,
-                                           (npy_intp *)shape, NULL, NULL, fortran, NULL);
+                                           (npy_intp *)shape, (npy_intp *)strides, NULL, 0, NULL);
     if (before) {
         PyObject *set = PyDataMem_SetHandler(before);
         Py_DECREF(before);

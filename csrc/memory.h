@@ -12,8 +12,10 @@ struct fastrelu_cache_info {
     size_t hits, misses, held, limit; /* held and limit are bytes */
 };
 
-/* PyArray_NewFromDescr for a new array without objects: from some size on with memory of ours. */
-PyObject *fastrelu_new_array(PyObject *dtype, int ndim, const intptr_t *shape, int fortran);
+/* A new array without objects, in C order if there are no strides, which are those of a dense
+   array. Its memory is ours from some size on. */
+PyObject *fastrelu_new_array(PyObject *dtype, int ndim, const intptr_t *shape,
+                             const intptr_t *strides);
 
 struct fastrelu_cache_info fastrelu_cache_info(void);
 void fastrelu_set_cache_limit(size_t bytes);

@@ -5,6 +5,7 @@
 
 #include "fastrelu.h"
 #include "overlap.h"
+#include "views.h"
 
 /* From how many bytes on, of all its operands together, a run is shared among threads; and from how
    many bytes of output on its stores go past the caches. */
@@ -15,8 +16,9 @@ struct fastrelu_large {
 extern struct fastrelu_large fastrelu_large;
 
 /* The same as the three below, in parts. */
-void fastrelu_run_large(const struct fastrelu_kernel *kernel, char *const args[],
-                        const ptrdiff_t steps[], size_t n);
+void fastrelu_run_large(const struct fastrelu_kernel *kernel, char *const args[], size_t n);
+void fastrelu_run_large_strided(const struct fastrelu_kernel *kernel, char *const args[],
+                                const ptrdiff_t steps[], size_t n);
 void fastrelu_run_large_masked(const struct fastrelu_mask_kernel *kernel, char *const args[],
                                size_t n);
 
@@ -30,7 +32,7 @@ static inline void fastrelu_run(const struct fastrelu_kernel *kernel, char *cons
         order != FASTRELU_ANY_ORDER)
         kernel->contiguous(args, n);
     else
-        fastrelu_run_large(kernel, args, NULL, n);
+        fastrelu_run_large(kernel, args, n);
 }
 
 static inline void fastrelu_run_strided(const struct fastrelu_kernel *kernel, char *const args[],
@@ -41,7 +43,7 @@ static inline void fastrelu_run_strided(const struct fastrelu_kernel *kernel, ch
         order != FASTRELU_ANY_ORDER)
         kernel->strided(args, steps, n);
     else
-        fastrelu_run_large(kernel, args, steps, n);
+        fastrelu_run_large_strided(kernel, args, steps, n);
 }
 
 /* Every run with a mask passes through here. */
@@ -54,5 +56,8 @@ static inline void fastrelu_run_masked(const struct fastrelu_mask_kernel *kernel
     else
         fastrelu_run_large_masked(kernel, args, n);
 }
+
+/* Every run over more than one axis passes through here. Elements may be taken in any order. */
+void fastrelu_run_views(const struct fastrelu_kernel *kernel, const struct fastrelu_views *views);
 
 #endif

@@ -31,7 +31,8 @@ cdef extern from "fastrelu.h":
 cdef extern from "memory.h":
     struct cache_counts "fastrelu_cache_info":
         size_t hits, misses, held, limit
-    object fastrelu_new_array(object dtype, int ndim, const cnp.npy_intp *shape, bint fortran)
+    object fastrelu_new_array(object dtype, int ndim, const cnp.npy_intp *shape,
+                              const cnp.npy_intp *strides)
     cache_counts fastrelu_cache_info()
     void fastrelu_set_cache_limit(size_t size)
     void fastrelu_clear_cache()
@@ -198,8 +199,7 @@ cdef inline bint is_like(object given, int type_num, int ndim, const cnp.npy_int
 cdef cnp.ndarray output(object given, cnp.ndarray operand):
     cdef int type_num = cnp.PyArray_TYPE(operand), ndim = cnp.PyArray_NDIM(operand)
     if given is None:
-        return fastrelu_new_array(
-            operand.dtype, ndim, cnp.PyArray_DIMS(operand), False)
+        return fastrelu_new_array(operand.dtype, ndim, cnp.PyArray_DIMS(operand), NULL)
     if (not is_like(given, type_num, ndim, cnp.PyArray_DIMS(operand))
             or not cnp.PyArray_ISWRITEABLE(given)):
         reference.check_out(given, operand)

@@ -103,6 +103,10 @@ SHORT_INPUTS = {
     "read_only": lambda: np.broadcast_to(aligned(MANY), MANY),
     "misaligned": lambda: misaligned(MANY),
     "other_descriptor": lambda: aligned(MANY, np.dtype("f4", copy=True)),
+    "strided": lambda: aligned(2 * MANY)[::2],
+    "reversed": lambda: aligned(MANY)[::-1],
+    "transposed": lambda: aligned(MANY).reshape(16, 16, -1).transpose(1, 0, 2),
+    "columns": lambda: aligned(2 * MANY).reshape(1024, -1)[:, 1:-7],
 }
 SHORT_WAYS = {
     "no_output": lambda out: ((), {}),
@@ -111,9 +115,8 @@ SHORT_WAYS = {
     "in_a_tuple": lambda out: ((), {"out": (out,)}),
 }
 LONG_INPUTS = {
-    "strided": lambda: aligned(2 * MANY)[::2],
-    "reversed": lambda: aligned(MANY)[::-1],
-    "transposed": lambda: aligned(MANY).reshape(16, 16, -1).transpose(1, 0, 2),
+    "broadcast": lambda: np.broadcast_to(aligned(MANY // 4), (4, MANY // 4)),
+    "one_long_axis": lambda: aligned(2 * MANY).reshape(1, -1)[:, ::2],
     "swapped": lambda: swapped(MANY),
     "with_metadata": lambda: with_metadata(MANY),
     "subclass": lambda: aligned(MANY).view(Subclass),
