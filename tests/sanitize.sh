@@ -1,10 +1,26 @@
 #!/usr/bin/env bash
-# Runs the tests and the self-check under AddressSanitizer and UndefinedBehaviorSanitizer.
-# Usage: tests/sanitize.sh [PYTHON [OPTION OF PYTEST...]]
+# Runs tests in a build under sanitizers: with "address" (and undefined behaviour) all that can work
+# there and the self-check, with "thread" those of the pool, the kept memory and forks.
+# Usage: tests/sanitize.sh address|thread [PYTHON [OPTION OF PYTEST...]]
 # PYTHON has pip and the packages of the "test" extra; python3 if it is not given.
 set -euo pipefail
+shopt -s nullglob
 
-python=$(command -v "${1:-python3}")
+case ${1:-} in
+address)
+    sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+    libraries="libasan.so libubsan.so"
+    ;;
+thread)
+    sanitizers=-fsanitize=thread
+    libraries=libtsan.so
+    ;;
+*)
+    sed -n 's/^# Usage/Usage/p' "$0" >&2
+    exit 2
+    ;;
+esac
+python=$(command -v "${2:-python3}")
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -13,7 +29,6 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/source/fastrelu" "$work/run"
 cp -r pyproject.toml setup.py README.md LICENSE csrc "$work/source"
 cp fastrelu/*.py fastrelu/*.pyx fastrelu/*.pyi fastrelu/py.typed "$work/source/fastrelu"
-sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 CC=gcc CFLAGS="$sanitizers -fno-omit-frame-pointer -g" LDFLAGS="$sanitizers" \
     "$python" -m pip install -q --no-deps --target "$work/installed" "$work/source"
 
@@ -22,13 +37,36 @@ cp -r tests pyproject.toml "$work/run"
 cd "$work/run"
 export PYTHONPATH="$work/installed" PYTHONSAFEPATH=1 PYTHONMALLOC=malloc
 export ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=0:exitcode=66:die_after_fork=0:log_path=$work/races
 
 sanitized() {
-    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" "$@"
+    local library preload=()
+    for library in $libraries; do
+        preload+=("$(gcc -print-file-name="$library")")
+    done
+    LD_PRELOAD="${preload[*]}" "$@"
 }
 
-# Not test_memory.py: freed memory stays in quarantine, and the process grows. Not test_main.py: it
-# watches a clock, and the command line has no C of its own.
-sanitized "$python" -m pytest -q -p no:cacheprovider -m "not slow" \
-    --ignore tests/test_memory.py --ignore tests/test_main.py "${@:2}"
-sanitized "$python" -m fastrelu check
+pytest() {
+    sanitized "$python" -m pytest -q -p no:cacheprovider -m "not slow" "$@"
+}
+
+if [[ $1 == address ]]; then
+    # Not test_memory.py: freed memory stays in quarantine, and the process grows. Not test_main.py:
+    # it watches a clock, and the command line has no C of its own.
+    pytest --ignore tests/test_memory.py --ignore tests/test_main.py "${@:3}"
+    sanitized "$python" -m fastrelu check
+else
+    # What has threads or forks, of one type: a test takes ten times as long here.
+    chosen="f4 and (contiguous or mask or strided or in_place or threads)
+        or busy or fork or exit or at_once"
+    failed=0
+    pytest -k "(${chosen//$'\n'/}) and not again" tests/test_{pool,cache,threads}.py "${@:3}" ||
+        failed=1
+    # Of a child that ends by itself, or a passed test, pytest shows nothing.
+    for report in "$work"/races.*; do
+        cat "$report"
+        failed=1
+    done
+    ((!failed))
+fi
