@@ -262,6 +262,55 @@ assert done == [True, True]""",
 
 
 @needs_fork
+def test_calls_settings_and_forks_at_once():
+    code = (
+        FORK
+        + """
+import itertools
+from fastrelu import _core
+
+_core.set_large(1, 1 << 20)
+sizes = [1 << 17, 1 << 18, (1 << 18) + 5, 3 << 17]
+x = x[: sizes[-1]]
+expected = reference.relu(x)
+enough = threading.Event()
+wrong = []
+
+def call(seed):
+    for i in itertools.count(seed):
+        if enough.is_set():
+            break
+        n = sizes[i % len(sizes)]
+        if fastrelu.relu(x[:n]).tobytes() != expected[:n].tobytes():
+            wrong.append(n)
+
+def change():
+    for n in itertools.cycle([2, 4, 1, 3]):
+        if enough.wait(0.001):
+            break
+        fastrelu.set_num_threads(n)
+        fastrelu.set_cache_limit(n << 20)
+        fastrelu.cache_info()
+        fastrelu.clear_cache()
+
+def in_child():
+    return all((fastrelu.relu(x) == expected).all() for _ in range(3))
+
+threads = [threading.Thread(target=call, args=(seed,)) for seed in range(3)]
+threads.append(threading.Thread(target=change))
+[thread.start() for thread in threads]
+try:
+    assert all(fork(in_child) for _ in range(10))
+finally:
+    enough.set()
+    [thread.join() for thread in threads]
+assert not wrong
+"""
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
+
+
+@needs_fork
 @pytest.mark.parametrize("case", FORKS)
 def test_forks_without_a_warning(case):
     code = FORK + FORKS[case]
