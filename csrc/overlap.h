@@ -8,7 +8,7 @@
 
 enum fastrelu_order {
     FASTRELU_ANY_ORDER,  /* the input is exactly the output, or shares no byte with it */
-    FASTRELU_FORWARD,    /* the output overwrites only what has been read */
+    FASTRELU_FORWARD,    /* the output overwrites only what has been read, or elements of its own */
     FASTRELU_ONE_BY_ONE, /* an element of the output may be an input of the next, as in accumulate
                           */
 };
@@ -23,9 +23,11 @@ static inline enum fastrelu_order fastrelu_order(const char *in, ptrdiff_t in_st
     const uintptr_t out_low = out_step < 0 ? out_end : (uintptr_t)out;
     const uintptr_t out_high = (out_step < 0 ? (uintptr_t)out : out_end) + itemsize;
 
-    if (n <= 1 || in_high <= out_low || out_high <= in_low)
-        return FASTRELU_ANY_ORDER;
     const uintptr_t step = out_step < 0 ? -(uintptr_t)out_step : (uintptr_t)out_step;
+    if (n <= 1)
+        return FASTRELU_ANY_ORDER;
+    if (in_high <= out_low || out_high <= in_low)
+        return step < itemsize ? FASTRELU_FORWARD : FASTRELU_ANY_ORDER;
     if (in_step != out_step || step < itemsize)
         return FASTRELU_ONE_BY_ONE;
     /* Each may lie in the gaps of the other, as the real and imaginary parts of an array do. */

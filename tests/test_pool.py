@@ -119,6 +119,24 @@ def test_in_place_and_shifted_overlap(implementation, dtype, large, mixed, asser
             assert_same_bits(out, expected)
 
 
+@pytest.mark.parametrize("step", [0, 1, 4, -2])
+def test_an_output_that_overlaps_itself_is_written_in_order(step, implementation, large):
+    large(4)
+    x = np.arange(1, 9 * PART + 1, dtype="i8")
+    memory, expected = np.zeros((2, abs(step) * x.size + 8), "u1")
+
+    def output(memory):
+        first = memory[abs(step) * (x.size - 1) if step < 0 else 0 :][:8].view(x.dtype)
+        return np.lib.stride_tricks.as_strided(first, x.shape, (step,))
+
+    out = output(expected)
+    for i in range(x.size):
+        out[i] = x[i]
+    for _ in range(20):
+        implementation.relu(x, output(memory))
+        np.testing.assert_array_equal(memory, expected)
+
+
 def test_accumulate_stays_one_by_one(large):
     large(4)
     x = np.ones(PART, "f4")
