@@ -197,7 +197,7 @@ static void release(void *context, void *data, size_t bytes)
     *(cache.newest ? &cache.newest->newer : &cache.oldest) = block;
     cache.newest = block;
     cache.info.held += block->size;
-    if (block->size > cache.info.limit) { /* the others may stay */
+    if (block->size > cache.info.limit || block->size < CACHED_FROM) { /* the others may stay */
         take_out(block);
         block->older = NULL;
         excess = block;

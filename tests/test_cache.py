@@ -127,6 +127,16 @@ def test_it_can_be_resized(assert_same_bits):
         assert_same_bits(y, expected)
 
 
+def test_what_it_is_resized_to_is_not_kept_when_small():
+    fastrelu.relu(ones(4))
+    held = fastrelu.cache_info().bytes_held
+    for n in (5, MIB // 8):
+        y = fastrelu.relu(ones(4))
+        y.resize(n, refcheck=False)
+        del y
+        assert fastrelu.cache_info().bytes_held == held
+
+
 def test_tracemalloc_sees_it():
     x = ones(8)
     fastrelu.relu(x)
