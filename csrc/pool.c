@@ -117,9 +117,12 @@ static void *worker(void *number)
 
 static void start(int workers)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* a new thread inherits it */
+    static const int own[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV}; /* what a thread itself causes */
+    sigset_t others, before;
+    sigfillset(&others);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(&others, own[i]);
+    pthread_sigmask(SIG_SETMASK, &others, &before); /* a new thread inherits it */
     while (pool.workers < workers && pthread_create(&pool.threads[pool.workers + 1], NULL, worker,
                                                     (void *)(intptr_t)(pool.workers + 1)) == 0)
         pool.workers++;
