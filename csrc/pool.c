@@ -18,6 +18,8 @@ void fastrelu_set_num_threads(int n)
 
 #if defined(_WIN32)
 
+void fastrelu_init_pool(void) {}
+
 void fastrelu_share(fastrelu_part do_part, const void *work, size_t parts)
 {
     for (size_t part = 0; part < parts; part++)
@@ -54,6 +56,7 @@ struct range {
 };
 
 static struct {
+    int usable;           /* its handlers of forks are there */
     pthread_mutex_t mine; /* held by the thread whose work is done, and through a fork */
 
     pthread_mutex_t lock; /* of all that follows */
@@ -157,7 +160,11 @@ static void before_fork(void)
 
 static void after_fork(void) { pthread_mutex_unlock(&pool.mine); }
 
-static void handle_forks(void) { pthread_atfork(before_fork, after_fork, after_fork); }
+void fastrelu_init_pool(void)
+{
+    if (!pool.usable)
+        pool.usable = pthread_atfork(before_fork, after_fork, after_fork) == 0;
+}
 
 static void share_with(int workers, fastrelu_part do_part, const void *work, size_t parts)
 {
@@ -191,12 +198,10 @@ static void share_with(int workers, fastrelu_part do_part, const void *work, siz
 
 void fastrelu_share(fastrelu_part do_part, const void *work, size_t parts)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     const size_t threads = (size_t)fastrelu_get_num_threads();
     int workers = (int)(parts < threads ? parts : threads) - 1;
 
-    if (workers > 0 && pthread_mutex_trylock(&pool.mine) == 0) {
-        pthread_once(&once, handle_forks);
+    if (workers > 0 && pool.usable && pthread_mutex_trylock(&pool.mine) == 0) {
         if (pool.workers < workers)
             start(workers);
         if (pool.workers < workers)

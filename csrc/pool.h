@@ -7,6 +7,10 @@
 
 enum { FASTRELU_MAX_THREADS = 64 };
 
+/* To be called on import, with the GIL held: a fork that is under way while its handlers are
+   registered would leave the child a pool that another thread has locked. */
+void fastrelu_init_pool(void);
+
 /* Does one part of the work. Parts may be done in any order and by any thread. */
 typedef void (*fastrelu_part)(const void *work, size_t part);
 

@@ -39,6 +39,7 @@ cdef extern from "memory.h":
     void fastrelu_set_idle_seconds(double seconds)
 
 cdef extern from "pool.h":
+    void fastrelu_init_pool()
     int fastrelu_get_num_threads()
     void fastrelu_set_num_threads(int n)
 
@@ -80,6 +81,7 @@ cdef extern from *:
 
 cnp.import_array()
 cnp.import_umath()
+fastrelu_init_pool()
 
 # NumPy's types with kernels. NumPy searches the loops in order and takes the first that its input
 # casts to safely: integers first, then floats, each by size.
