@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import os
 import shlex
 import statistics
@@ -14,6 +13,15 @@ import numpy as np
 import fastrelu
 
 from ._check import check
+from ._cli import (
+    BadInputError,
+    Progress,
+    as_json,
+    human,
+    print_machine,
+    refuse_oserror,
+    whole_file,
+)
 from ._compare import (
     OPERATIONS,
     SECONDS,
@@ -37,7 +45,6 @@ EPILOG = """\
 exit status: 0 if all is well, 1 on a wrong result, 2 on bad input, 130 if interrupted.
 FASTRELU_ISA=NAME in the environment selects the instruction set, or "python", the fallback.
 """
-UNITS = (("s", 1), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 HEADER = (
     f"{'elements':>10}  {'where':5} {'operation':16} {'NumPy':>8} {'±':>5} {'fastrelu':>9} {'±':>5}"
     f" {'GB/s':>7} {'faster':>8}  {'of a copy':>9}"
@@ -49,32 +56,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
-
-
-class BadInputError(Exception):
-    """What the user gave cannot be used; the message says why, in one line."""
-
-
-class Progress:
-    """A line on the terminal that says what is going on; nothing where there is no terminal."""
-
-    def __init__(self):
-        self.shown = sys.stderr is not None and sys.stderr.isatty()
-
-    def show(self, text):
-        if self.shown:
-            sys.stderr.write(f"\r{text[:78]:78}")
-            sys.stderr.flush()
-
-    def clear(self):
-        self.show("")
-        if self.shown:
-            sys.stderr.write("\r")
-            sys.stderr.flush()
-
-    def print(self, text):
-        self.clear()
-        print(text, flush=True)
 
 
 def main(argv=None):
@@ -189,22 +170,22 @@ def _run(options, argv, progress):
         "fastrelu": config(),
         "machine": machine(),
     }
-    with _whole_file(options.json) as write:
+    with whole_file("--json", options.json) as write:
         if options.command == "info":
             fastrelu.show_config()
             status = 0
         else:
-            _print_machine(record)
+            print_machine(record)
             status = _print_check(record, progress)
             if options.command == "compare" and status == 0:
                 status = _print_comparison(record, array, dtype, options, progress)
-        write(record)
+        write(as_json(record))
     return status
 
 
 def _load(path):
     """Return the array in a .npy file, mapped into memory."""
-    with _refuse_oserror(path), open(path, "rb") as file:
+    with refuse_oserror(path), open(path, "rb") as file:
         magic = file.read(6)
     if magic[:2] == b"PK":
         raise BadInputError(f"{path}: an archive of arrays (.npz); give one array in a .npy file")
@@ -242,53 +223,6 @@ def _refuse_unordered(dtype, what):
         raise BadInputError(
             f"{what}: relu takes integers, bool, real and complex floats, timedelta64 and object"
         ) from None
-
-
-@contextlib.contextmanager
-def _whole_file(path):
-    """Give a function that writes a record to path as JSON, whole or not at all."""
-    if path is None:
-        yield lambda record: None
-        return
-    target = os.path.realpath(path)
-    part = f"{target}.{os.getpid()}.part"
-
-    def write(record):
-        with _refuse_oserror(f"--json {path}"):
-            with open(part, "w", encoding="utf-8") as file:
-                json.dump(record, file, indent=2)
-                file.write("\n")
-            os.replace(part, target)
-
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise BadInputError(f"--json {path}: not a regular file")
-    try:
-        with _refuse_oserror(f"--json {path}"):
-            open(part, "x").close()  # to know now, not when all is measured
-        yield write
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-
-
-@contextlib.contextmanager
-def _refuse_oserror(what):
-    try:
-        yield
-    except OSError as error:
-        raise BadInputError(f"{what}: {error.strerror or error}") from None
-
-
-def _print_machine(record):
-    about, here = record["fastrelu"], record["machine"]
-    sizes = [f"{name} {_binary(size)}" for name, size in here["cache_bytes"].items()]
-    cores = f"{here['cores']} core{'s' if here['cores'] != 1 else ''}"
-    print(", ".join([here["cpu"], cores, *sizes]))
-    print(
-        f"fastrelu {about['version']} using {about['isa in use']}, "
-        f"NumPy {about['numpy']}, Python {about['python']}",
-        flush=True,
-    )
 
 
 def _print_check(record, progress):
@@ -371,22 +305,11 @@ def _format(row):
     mark = "!" if row.times_faster < 1 else " "
     return (
         f"{row.elements:>10,}  {row.where:5} {row.operation:16}"
-        f" {_human(row.numpy.seconds):>8} {row.numpy.spread:>5.0%}"
-        f" {_human(row.fastrelu.seconds):>9} {row.fastrelu.spread:>5.0%}"
+        f" {human(row.numpy.seconds):>8} {row.numpy.spread:>5.0%}"
+        f" {human(row.fastrelu.seconds):>9} {row.fastrelu.spread:>5.0%}"
         f" {row.fastrelu.gigabytes_per_second:>7.1f} {row.times_faster:>7.2f}x{mark}"
         f" {row.fraction_of_copy:>9.0%}"
     )
-
-
-def _human(seconds):
-    """Return a time with a unit and three digits."""
-    unit, scale = next((pair for pair in UNITS if seconds >= 0.9995 * pair[1]), UNITS[-1])
-    value = seconds / scale
-    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
-
-
-def _binary(size):
-    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"
 
 
 if __name__ == "__main__":

@@ -212,6 +212,12 @@ def caches():
     return found
 
 
+def available_cores():
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count()
+
+
 def machine():
     """Return the processor's name, the cores at hand, the caches and the system as a dict."""
     cpu = platform.processor() or platform.machine()
@@ -222,10 +228,9 @@ def machine():
                 break
     except OSError:
         pass
-    affinity = getattr(os, "sched_getaffinity", None)
     return {
         "cpu": cpu,
-        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "cores": available_cores(),
         "cache_bytes": caches(),
         "system": platform.platform(),
     }
@@ -249,13 +254,14 @@ def _row(operation, x, grad, until):
         copied = source.nbytes + (source if operation.makes_output else y).nbytes
         differing = _check(operation, names, expected)
         del expected
-        rounds = _time([operation.fastrelu, operation.numpy, operation.copy], names, until)
+        statements = (operation.fastrelu, operation.numpy, operation.copy)
+        rounds = time_in_turns([timeit.Timer(s, globals=names) for s in statements], until)
     return Row(
         operation.name,
         str(x.dtype),
         x.shape,
         x.size,
-        _where(x.nbytes if operation.is_in_place else moved),
+        held_in(x.nbytes if operation.is_in_place else moved),
         len(rounds[0]),
         *(
             Timing(statement, size, min(times), statistics.median(times))
@@ -287,10 +293,9 @@ def _evaluate(statement, names):
     return eval(compile(statement, "<statement>", "eval"), names)
 
 
-def _time(statements, names, until):
-    """Return the seconds a call of every round of each statement, taken in turn."""
-    timers = [timeit.Timer(statement, globals=names) for statement in statements]
-    loops = [_loops(timer) for timer in timers]
+def time_in_turns(timers, until, round_seconds=ROUND_SECONDS):
+    """Return the seconds a call of every round of each timeit.Timer, taken in turn."""
+    loops = [_loops(timer, round_seconds) for timer in timers]
     rounds = [[] for _ in timers]
     order = list(range(len(timers)))
     while (done := len(rounds[0])) < LEAST_ROUNDS or (
@@ -302,16 +307,17 @@ def _time(statements, names, until):
     return rounds
 
 
-def _loops(timer):
-    loops = 1
-    while timer.timeit(loops) < ROUND_SECONDS:
-        loops *= 2
-    return loops
-
-
-def _where(size):
+def held_in(size):
+    """Return the name of the smallest cache that holds so many bytes, or "DRAM"."""
     known = caches()
     for name, cache_size in sorted(known.items()):
         if size <= cache_size:
             return name
     return "DRAM" if known else "?"
+
+
+def _loops(timer, round_seconds):
+    loops = 1
+    while (took := timer.timeit(loops)) < round_seconds:
+        loops *= max(2, min(64, int(round_seconds / max(took, 1e-9))))
+    return loops

@@ -389,13 +389,12 @@ def test_json_rows(tmp_path):
 
 @pytest.mark.usefixtures("no_check")
 def test_json_that_cannot_be_finished_leaves_the_old_file(tmp_path, monkeypatch, capsys):
-    def disk_full(record, file, **options):
-        file.write("{")
+    def disk_full(source, target):
         raise OSError(28, "No space left on device")
 
     path = tmp_path / "result.json"
     path.write_text("old")
-    monkeypatch.setattr(command.json, "dump", disk_full)
+    monkeypatch.setattr(os, "replace", disk_full)
     with pytest.raises(SystemExit, match="2"):
         command.main(["check", "--json", str(path)])
     assert "No space left on device" in capsys.readouterr().err
