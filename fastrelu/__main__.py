@@ -6,17 +6,18 @@ import os
 import shlex
 import statistics
 import sys
-import warnings
 
 import numpy as np
 
 import fastrelu
 
+from ._bench import command as bench
 from ._check import check
 from ._cli import (
     BadInputError,
     Progress,
     as_json,
+    dtype_named,
     human,
     print_machine,
     refuse_oserror,
@@ -38,13 +39,18 @@ Prove fastrelu right on this machine, then compare its speed with NumPy's.
 
 commands:
   compare  the self-test, then the comparison; the default
+  bench    fastrelu beside other libraries that are installed, and beside a copy
   check    the self-test alone: every instruction set of this CPU against fastrelu.reference
   info     what fastrelu was built with and what it uses
 """
 EPILOG = """\
-exit status: 0 if all is well, 1 on a wrong result, 2 on bad input, 130 if interrupted.
+exit status: 0 if all is well, 1 on a wrong result or, with bench --compare, a slower one, 2 on bad
+input, 130 if interrupted.
 FASTRELU_ISA=NAME in the environment selects the instruction set, or "python", the fallback.
 """
+OF_ALL_COMMANDS = ("command", "json")
+OF_COMPARE = ("dtype", "input", "seconds", "most")
+OF_COMPARE_ALONE = ("input",)
 HEADER = (
     f"{'elements':>10}  {'where':5} {'operation':16} {'NumPy':>8} {'±':>5} {'fastrelu':>9} {'±':>5}"
     f" {'GB/s':>7} {'faster':>8}  {'of a copy':>9}"
@@ -108,12 +114,12 @@ def _parser():
     parser.add_argument(
         "command",
         nargs="?",
-        choices=["compare", "check", "info"],
+        choices=["compare", "bench", "check", "info"],
         default="compare",
         help="see above",
     )
     parser.add_argument(
-        "--dtype", help="the type to compare on, by NumPy's name; float32 if not given"
+        "--dtype", help="the type, by NumPy's name; float32 if not given; several for bench"
     )
     parser.add_argument(
         "--input", metavar="FILE.npy", help="compare on this array, memory-mapped, of any shape"
@@ -122,17 +128,19 @@ def _parser():
         "--seconds",
         type=_seconds,
         metavar="S",
-        help=f"about how long to compare, {SECONDS:g} if not given; the largest sizes give way",
+        help=f"about how long to measure, {SECONDS:g} if not given ({bench.SECONDS:g} for bench); "
+        "the largest sizes give way",
     )
     parser.add_argument(
         "--most",
         type=_elements,
         metavar="N",
-        help=f"compare on at most N elements; {SIZES[-1]} if not given",
+        help=f"measure on at most N elements; {SIZES[-1]} if not given",
     )
     parser.add_argument(
         "--json", metavar="FILE", help="also write the results there, with machine and versions"
     )
+    bench.add_options(parser)
     return parser
 
 
@@ -151,10 +159,7 @@ def _elements(text):
 
 
 def _run(options, argv, progress):
-    if options.command != "compare":
-        for name in ("dtype", "input", "seconds", "most"):
-            if getattr(options, name) is not None:
-                raise BadInputError(f"--{name} belongs to compare, not to {options.command}")
+    _refuse_foreign_options(options)
     if options.input is not None:
         for name in ("dtype", "most"):
             if getattr(options, name) is not None:
@@ -170,6 +175,8 @@ def _run(options, argv, progress):
         "fastrelu": config(),
         "machine": machine(),
     }
+    if options.command == "bench":
+        return bench.run(options, record, progress)
     with whole_file("--json", options.json) as write:
         if options.command == "info":
             fastrelu.show_config()
@@ -181,6 +188,19 @@ def _run(options, argv, progress):
                 status = _print_comparison(record, array, dtype, options, progress)
         write(as_json(record))
     return status
+
+
+def _refuse_foreign_options(options):
+    """Refuse what belongs to another command than the one that was given."""
+    for name, value in vars(options).items():
+        if value is None or name in OF_ALL_COMMANDS:
+            continue
+        owners = ["compare"] * (name in OF_COMPARE) + ["bench"] * (name not in OF_COMPARE_ALONE)
+        if options.command not in owners:
+            option = f"--{name.replace('_', '-')}"
+            raise BadInputError(
+                f"{option} belongs to {' and '.join(owners)}, not to {options.command}"
+            )
 
 
 def _load(path):
@@ -204,12 +224,7 @@ def _load(path):
 
 
 def _dtype(name):
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            dtype = np.dtype(name)
-    except (TypeError, ValueError, SyntaxError, DeprecationWarning):
-        raise BadInputError(f"--dtype: NumPy knows no type {name!r}; try float32 or int8") from None
+    dtype = dtype_named(name)
     if dtype.subdtype is not None:
         raise BadInputError(f"--dtype: {name!r} is an array type; give that of its elements")
     _refuse_unordered(dtype, f"--dtype {name}")

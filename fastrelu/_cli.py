@@ -4,6 +4,9 @@ import contextlib
 import json
 import os
 import sys
+import warnings
+
+import numpy as np
 
 UNITS = (("s", 1), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 
@@ -66,6 +69,16 @@ def refuse_oserror(what):
         yield
     except OSError as error:
         raise BadInputError(f"{what}: {error.strerror or error}") from None
+
+
+def dtype_named(name):
+    """Return NumPy's type of that name."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return np.dtype(name)
+    except (TypeError, ValueError, SyntaxError, DeprecationWarning):
+        raise BadInputError(f"--dtype: NumPy knows no type {name!r}; try float32 or int8") from None
 
 
 def as_json(record):

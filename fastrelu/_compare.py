@@ -275,7 +275,7 @@ def _row(operation, x, grad, until):
 
 def _check(operation, names, expected):
     """Raise a MismatchError if fastrelu is wrong; return in how many elements NumPy differs."""
-    got = np.asarray(_evaluate(operation.fastrelu, names))
+    got = np.asarray(evaluate(operation.fastrelu, names))
     expected = expected.astype(got.dtype, copy=False)  # in place, the byte order is that of x
     i = first_difference(got, expected)
     if i is not None:
@@ -283,12 +283,13 @@ def _check(operation, names, expected):
             f"{operation.fastrelu} of {names['x'].dtype}, {expected.size:,} elements, index {i}: "
             f"expected {expected.ravel('K')[i]}, got {got.ravel('K')[i]}"
         )
-    _evaluate(operation.copy, names)  # what an operation in place has overwritten
-    numpys = np.asarray(_evaluate(operation.numpy, names))
+    evaluate(operation.copy, names)  # what an operation in place has overwritten
+    numpys = np.asarray(evaluate(operation.numpy, names))
     return int(np.count_nonzero(unequal(numpys, expected)))
 
 
-def _evaluate(statement, names):
+def evaluate(statement, names):
+    """Return the value of a statement."""
     # Python evaluates a string as a program: an interrupt in it would end the process by a signal.
     return eval(compile(statement, "<statement>", "eval"), names)
 

@@ -26,9 +26,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # A build of its own from a copy: setuptools would take up what an earlier build left in build/.
-mkdir -p "$work/source/fastrelu" "$work/run"
+mkdir -p "$work/source/fastrelu/_bench" "$work/run"
 cp -r pyproject.toml setup.py README.md LICENSE csrc "$work/source"
 cp fastrelu/*.py fastrelu/*.pyx fastrelu/*.pyi fastrelu/py.typed "$work/source/fastrelu"
+cp fastrelu/_bench/*.py "$work/source/fastrelu/_bench"
 CC=gcc CFLAGS="$sanitizers -fno-omit-frame-pointer -g" LDFLAGS="$sanitizers" \
     "$python" -m pip install -q --no-deps --target "$work/installed" "$work/source"
 
@@ -53,8 +54,8 @@ pytest() {
 
 if [[ $1 == address ]]; then
     # Not test_memory.py: freed memory stays in quarantine, and the process grows. Not test_main.py:
-    # it watches a clock, and the command line has no C of its own.
-    pytest --ignore tests/test_memory.py --ignore tests/test_main.py "${@:3}"
+    # it watches a clock, nor test_bench.py: the command line has no C of its own.
+    pytest --ignore tests/test_memory.py --ignore tests/test_main.py --ignore tests/test_bench.py "${@:3}"
     sanitized "$python" -m fastrelu check
 else
     # What has threads or forks, of one type: a test takes ten times as long here.
