@@ -55,17 +55,22 @@ def size(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def elements(size):
+    """Return elements(bytes): how many elements of so many bytes a size stands for."""
+    return lambda each: WORKING_SETS[size] // each if size in WORKING_SETS else CALL_ELEMENTS
+
+
 @pytest.fixture(scope="module", params=DTYPES)
 def dtype(request):
     return np.dtype(request.param)
 
 
 @pytest.fixture(scope="module")
-def operands(request, size, dtype):
+def operands(request, elements, dtype):
     """As many arrays as the module has OPERANDS, the last of them for the output."""
     count = request.module.OPERANDS
-    bytes_of_all = WORKING_SETS.get(size, CALL_ELEMENTS * dtype.itemsize * count)
-    n = bytes_of_all // (dtype.itemsize * count)
+    n = elements(dtype.itemsize * count)
     rng = np.random.default_rng(0)
     return [(100 * rng.standard_normal(n, np.float32)).clip(-99, 99).astype(dtype)] + [
         rng.integers(-99, 99, n, np.int8).astype(dtype) for _ in range(count - 1)

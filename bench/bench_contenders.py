@@ -1,0 +1,68 @@
+"""Every library that `python -m fastrelu bench` knows, for pytest-benchmark, from the same list."""
+
+import numpy as np
+import pytest
+
+import fastrelu
+from fastrelu._bench import contenders, measure
+from fastrelu._compare import available_cores
+
+THREADS = sorted({1, available_cores()})
+CALLS = [
+    pytest.param(
+        operation,
+        output,
+        contender,
+        threads,
+        id=f"{operation} {output}-{contender.name} x{threads}",
+    )
+    for operation in contenders.OPERATIONS
+    for output in contenders.OUTPUTS
+    for contender in contenders.find()[0]
+    if contender.statement(operation, output)
+    for threads in contender.threads(THREADS)
+]
+
+
+@pytest.fixture(scope="module", params=["float32", "float64", "float16", "int8"])
+def dtype(request):
+    return np.dtype(request.param)
+
+
+@pytest.fixture(scope="module")
+def operation(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def output(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def case(operation, output, dtype, elements):
+    of_8 = measure.Case(operation, output, dtype.name, 8)  # a whole byte of a mask
+    return of_8._replace(elements=int(elements(of_8.footprint / 8)))
+
+
+@pytest.fixture(scope="module")
+def operands(case):
+    return {False: measure.Operands(case), True: measure.OperandsOfLimit(case)}
+
+
+@pytest.mark.benchmark(max_time=0.1)
+@pytest.mark.filterwarnings("ignore")  # of other libraries
+@pytest.mark.parametrize(
+    ("operation", "output", "contender", "threads"),
+    CALLS,
+    indirect=["operation", "output"],
+    scope="module",
+)
+def test_call(benchmark, case, operands, contender, threads):
+    benchmark.group = str(case)
+    with fastrelu.num_threads(fastrelu.get_num_threads()):
+        try:
+            timer = measure.checked_timer(contender, threads, operands[contender.is_limit], case)
+        except contenders.UnavailableError as error:
+            pytest.skip(f"{contender.name}: {error}")
+        benchmark(timer.function())
