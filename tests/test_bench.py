@@ -382,6 +382,17 @@ def test_bytes_counted(case, moved, footprint):
     assert 2 * limit.nbytes == pytest.approx(case.footprint, abs=8)
 
 
+@pytest.mark.parametrize("kind", [measure.Operands, measure.OperandsOfLimit])
+@pytest.mark.parametrize("output", contenders.OUTPUTS)
+@pytest.mark.parametrize("operation", contenders.OPERATIONS)
+def test_arrays_lie_at_the_same_place_every_time(operation, output, kind):
+    found = kind(measure.Case(operation, output, "float32", 5000)).arrays
+    assert {name: array.ctypes.data % 4096 for name, array in found.items()} == {
+        name: measure.PLACES[name] for name in found
+    }
+    assert all(array.flags.c_contiguous and array.flags.writeable for array in found.values())
+
+
 def test_each_is_timed_with_its_threads():
     used = []
     contender = fake(set_threads=used.append)

@@ -30,6 +30,9 @@ MOST_RESTS = 40
 POISON = 85
 USUAL_SPEED = 1e10  # bytes a second: only to divide the time among the cases
 SHORT_SECONDS = 0.1  # that much for a case is always granted
+PAGE = 4096
+# Multiples of 64 bytes, as wide as a register; not all the same, or stores would delay loads.
+PLACES = {"x": 0, "grad": 1088, "y": 2176, "mask": 3264}
 ARRAYS_AT_ONCE = 9  # of a case, with those of its limit and of a contender that makes some more
 
 
@@ -155,25 +158,23 @@ class Operands:
         x = random_array(dtype, case.elements)
         mask = np.packbits(~(x <= 0), bitorder="little") if "mask" in case.operation else None
         self.case = case
-        self.arrays = {} if case.operation == "mask backward" else {"x": x}
-        self.outputs = {}
+        inputs = {} if case.operation == "mask backward" else {"x": x}
         if case.operation.endswith("backward"):
-            self.arrays["grad"] = grad = random_array(dtype, case.elements, seed=1)
-            self.expected = {"y": reference.relu_backward(grad, x)}
+            inputs["grad"] = random_array(dtype, case.elements, seed=1)
+            self.expected = {"y": reference.relu_backward(inputs["grad"], x)}
             self.target = "grad"
         else:
             self.expected = {"y": reference.relu(x)}
             self.target = "x"
         if case.operation == "mask backward":
-            self.arrays["mask"] = mask
+            inputs["mask"] = mask
         elif mask is not None:
             self.expected["mask"] = mask
-        if case.output != "new":
-            self.outputs = {name: np.empty_like(array) for name, array in self.expected.items()}
+        self.outputs = {} if case.output == "new" else _placed(self.expected)
         if case.output == "in place":
-            self.original = self.arrays[self.target]
-            self.arrays[self.target] = self.outputs.pop("y")
-        self.arrays |= self.outputs
+            self.original = inputs[self.target]
+            del self.outputs["y"]
+        self.arrays = _placed(inputs) | self.outputs
 
     def reset(self):
         """Fill the outputs with what no call gives, and restore what calls overwrite."""
@@ -210,8 +211,8 @@ class OperandsOfLimit(Operands):
         x = random_array(dtype, max(1, case.footprint // (2 * dtype.itemsize)))
         self.case = case._replace(output="new" if case.output == "new" else "out=")
         self.expected = {"y": x}
-        self.outputs = {} if case.output == "new" else {"y": np.empty_like(x)}
-        self.arrays = {"x": x, **self.outputs}
+        self.outputs = {} if case.output == "new" else _placed(self.expected)
+        self.arrays = _placed({"x": x}) | self.outputs
 
     def check(self, result, what):
         if self.case.output != "new":
@@ -334,6 +335,17 @@ def measure_case(case, contenders, threads, until):
             )
         )
     return outcome
+
+
+def _placed(arrays):
+    """Return copies of arrays by name, each name's at the same place within a page every time."""
+    placed = {}
+    for name, array in arrays.items():
+        memory = np.empty(array.nbytes + 2 * PAGE, np.uint8)
+        start = -memory.ctypes.data % PAGE + PLACES[name]
+        placed[name] = memory[start : start + array.nbytes].view(array.dtype)
+        np.copyto(placed[name], array)
+    return placed
 
 
 def _usual_cost(case, contenders, threads):

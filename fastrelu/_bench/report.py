@@ -22,7 +22,8 @@ was timed in the same rounds, between arrays in as much memory. "new" takes memo
 allocator of each library; some keep it from call to call. "in place" moves its bytes within less
 memory, which no copy does; after the first call it meets no value below zero, in any library. Of
 few elements a call is all the cost, of a copy too. best other: of all other libraries, with at most
-as many threads; its own number follows the x. Outputs were checked before, by value.
+as many threads; its own number follows the x. Outputs were checked before, by value. Arrays that
+the benchmark makes begin at multiples of 64 bytes; those that NumPy makes often do not.
 """
 ROW_KEY = ("contender", "threads", "operation", "output", "dtype", "elements")
 
