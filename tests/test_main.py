@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastrelu
-from fastrelu import _check, _compare
+from fastrelu import _check, _cli, _compare
 
 command = importlib.import_module("fastrelu.__main__")
 
@@ -471,3 +471,11 @@ def test_special_values_hold_both_kinds_of_nan_in_both_signs(dtype):
         *((s, q) for s in (False, True) for q in (0, 1))
     }
     assert len(set(values[~np.isnan(values)].view(f"u{nan.itemsize}").tolist())) == 14
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1.2e-9, "1.20 ns"), (9.996e-9, "10.0 ns"), (99.96e-6, "100 µs"), (0.9996, "1.00 s")],
+)
+def test_a_time_has_three_digits(seconds, text):
+    assert _cli.human(seconds) == text

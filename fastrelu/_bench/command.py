@@ -159,7 +159,12 @@ def _measure(selection, found, missing, options, record, progress):
     print_machine(record)
     print("beside", ", ".join(f"{name} {version}" for name, version in versions.items()))
     threads = ", ".join(map(str, selection.threads))
-    print(f"threads: {threads}; about {_duration(_seconds(options))}")
+    fixed = {
+        c.library: f"{c.library} always {available_cores() if c.is_threaded else 1}"
+        for c in found
+        if c.set_threads is None
+    }
+    print(f"threads: {threads} ({', '.join(fixed.values())}); about {_duration(_seconds(options))}")
 
     def announce(case, number, left):
         progress.show(f"{case} ({number} of {len(cases)}), {_duration(left)} left")
