@@ -268,6 +268,8 @@ def _jax_functions():
 
 
 def _jax(arrays):
+    if "grad" in arrays and arrays["grad"].dtype.kind != "f":
+        raise UnavailableError("has no gradient of integers")
     functions = _jax_functions()
     import jax.numpy as jnp
 

@@ -87,12 +87,13 @@ def left_out(outcomes, missing):
         if outcome.reason is not None:
             sizes.setdefault(outcome.reason, {})[f"{case.elements:,} {case.dtype}"] = None
         for entry in outcome.left_out:
-            refusals.setdefault((entry.contender, entry.reason), {})[case.dtype] = None
+            refused = refusals.setdefault((entry.contender, entry.reason), {})
+            refused[f"{case.operation} {case.output} {case.dtype}"] = None
     return [
         *(f"Left out: {library}: {reason}." for library, reason in missing.items()),
         *(
-            f"Left out: {name} of {', '.join(dtypes)}: {reason}."
-            for (name, reason), dtypes in refusals.items()
+            f"Left out: {name} ({'; '.join(refused)}): {reason}."
+            for (name, reason), refused in refusals.items()
         ),
         *(f"Left out for {reason}: {'; '.join(found)}." for reason, found in sizes.items()),
     ]
