@@ -33,6 +33,9 @@ SHORT_SECONDS = 0.1  # that much for a case is always granted
 PAGE = 4096
 # Multiples of 64 bytes, as wide as a register; not all the same, or stores would delay loads.
 PLACES = {"x": 0, "grad": 1088, "y": 2176, "mask": 3264}
+# Once it has freed such an array, glibc keeps the memory of smaller ones from call to call; before,
+# chance would decide whether a new output costs page faults.
+LARGEST_OF_HEAP = 31 << 20
 ARRAYS_AT_ONCE = 9  # of a case, with those of its limit and of a contender that makes some more
 
 
@@ -279,6 +282,7 @@ def measure(cases, contenders, threads, seconds, announce=None):
     end = time.perf_counter() + seconds
     costs = [_usual_cost(case, contenders, threads) for case in cases]
     call_seconds = {}
+    np.empty(LARGEST_OF_HEAP, np.uint8)
     with fastrelu.num_threads(fastrelu.get_num_threads()):
         for i, case in enumerate(cases):
             start = time.perf_counter()
