@@ -5,9 +5,9 @@ import pytest
 
 import fastrelu
 from fastrelu._bench import contenders, measure
-from fastrelu._compare import available_cores
+from fastrelu._limits import usable_cpus
 
-THREADS = sorted({1, available_cores()})
+THREADS = sorted({1, usable_cpus()})
 CALLS = [
     pytest.param(
         operation,

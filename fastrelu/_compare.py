@@ -1,6 +1,5 @@
 """The measurement: fastrelu, NumPy's own way and a plain copy, timed in turn on the same arrays."""
 
-import os
 import platform
 import statistics
 import time
@@ -15,6 +14,7 @@ import fastrelu
 
 from . import reference
 from ._check import first_difference, unequal
+from ._limits import usable_cpus
 
 SIZES = tuple(1 << power for power in (4, 7, 10, 13, 16, 19, 21, 24))
 SECONDS = 15.0
@@ -212,12 +212,6 @@ def caches():
     return found
 
 
-def available_cores():
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count()
-
-
 def machine():
     """Return the processor's name, the cores at hand, the caches and the system as a dict."""
     cpu = platform.processor() or platform.machine()
@@ -230,7 +224,7 @@ def machine():
         pass
     return {
         "cpu": cpu,
-        "cores": available_cores(),
+        "cores": usable_cpus(),
         "cache_bytes": caches(),
         "system": platform.platform(),
     }

@@ -22,7 +22,7 @@ from fastrelu._cli import (
     refuse_oserror,
     whole_file,
 )
-from fastrelu._compare import available_cores
+from fastrelu._limits import usable_cpus
 
 from . import contenders, report
 from .measure import Case, measure, measure_case
@@ -163,7 +163,7 @@ def _measure(selection, found, missing, options, record, progress):
     print("beside", ", ".join(f"{name} {version}" for name, version in versions.items()))
     threads = ", ".join(map(str, selection.threads))
     fixed = {
-        c.library: f"{c.library} always {available_cores() if c.is_threaded else 1}"
+        c.library: f"{c.library} always {usable_cpus() if c.is_threaded else 1}"
         for c in found
         if c.set_threads is None
     }
@@ -186,7 +186,7 @@ def _measure(selection, found, missing, options, record, progress):
     rows = [row for outcome in outcomes for row in outcome.rows]
     record["rows"] = [row for outcome in outcomes for row in outcome.as_dicts()]
     record["wrong"] = [wrong for outcome in outcomes for wrong in outcome.wrong]
-    record["noise"] = report.noise(rows, load.busy_cores(), available_cores())
+    record["noise"] = report.noise(rows, load.busy_cores(), usable_cpus())
     remarks = [*report.left_out(outcomes, missing), report.summary(outcomes)]
     if record["wrong"]:
         remarks.append(f"WRONG outputs, which were not timed: {len(record['wrong'])}.")
@@ -273,7 +273,7 @@ def _select(options, old):
         list(contenders.OPERATIONS),
         list(contenders.OUTPUTS),
         list(FULL_SIZES if options.full else SIZES),
-        sorted({1, available_cores()}),
+        sorted({1, usable_cpus()}),
         list(LIBRARIES),
     )
     if old is not None and not options.full:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastrelu
-from fastrelu._compare import available_cores
+from fastrelu._limits import usable_cpus
 
 OPERATIONS = ("forward", "backward", "mask forward", "mask backward")
 OUTPUTS = ("new", "out=", "in place")
@@ -64,7 +64,7 @@ class Contender(NamedTuple):
             return list(wanted)
         if not self.is_threaded:
             return [1]
-        if (cores := available_cores()) not in wanted:
+        if (cores := usable_cpus()) not in wanted:
             raise UnavailableError(f"takes {cores} threads, and no other number")
         return [cores]
 
@@ -126,7 +126,7 @@ def _fastrelu_copy(arrays):
     try:
         from fastrelu._core import copy
     except ImportError:
-        raise UnavailableError("nothing compiled") from None
+        raise UnavailableError("not in this build") from None
     return {"copy": copy, "empty_like": np.empty_like} | arrays
 
 

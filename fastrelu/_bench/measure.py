@@ -21,6 +21,7 @@ from fastrelu._compare import (
     random_array,
     time_in_turns,
 )
+from fastrelu._limits import usable_memory
 
 from .contenders import UnavailableError
 
@@ -360,14 +361,15 @@ def _usual_cost(case, contenders, threads):
 
 
 def free_memory():
-    """Return the bytes that are free for new arrays, where Linux says; else no limit."""
+    """Return how many bytes there are for new arrays."""
+    limit = usable_memory()
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+                return min(limit, int(line.split()[1]) * 1024)
     except (OSError, ValueError, IndexError):
         pass
-    return float("inf")
+    return limit
 
 
 def checked_timer(contender, threads, operands, case):
