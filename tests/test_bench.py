@@ -298,14 +298,14 @@ def test_a_missing_library_is_left_out(monkeypatch, capsys):
 def test_a_refusal_is_left_out_by_name(add, capsys):
     add(fake(names={"relu": abs}))
     assert main([*SHORT, *ONE_CASE]) == 0
-    assert "Left out: mine (forward out= float32): TypeError" in capsys.readouterr().out
+    assert "Left out: mine (forward; out=; float32): TypeError" in capsys.readouterr().out
 
 
 def test_another_dtype_is_left_out(add, capsys):
     new = fake()._replace(statements={("forward", "new"): "x.astype('f8')"})
     add(new)
     assert main([*SHORT, "--operations", "forward", "--where", "new", "--sizes", "16"]) == 0
-    assert "Left out: mine (forward new float32): gives float64" in capsys.readouterr().out
+    assert "Left out: mine (forward; new; float32): gives float64" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,9 @@ POISON = 85
 USUAL_SPEED = 1e10  # bytes a second: only to divide the time among the cases
 SHORT_SECONDS = 0.1  # that much for a case is always granted
 PAGE = 4096
-# Multiples of 64 bytes, as wide as a register; not all the same, or stores would delay loads.
-PLACES = {"x": 0, "grad": 1088, "y": 2176, "mask": 3264}
+# Within a page, in multiples of the 64 bytes of a register. Far from each other, and from the start
+# where allocators place large outputs: a store delays loads from just above its place in a page.
+PLACES = {"x": 2048, "grad": 3072, "y": 1024, "mask": 1536}
 # Once it has freed such an array, glibc keeps the memory of smaller ones from call to call; before,
 # chance would decide whether a new output costs page faults.
 LARGEST_OF_HEAP = 31 << 20

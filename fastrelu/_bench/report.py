@@ -87,13 +87,12 @@ def left_out(outcomes, missing):
         if outcome.reason is not None:
             sizes.setdefault(outcome.reason, {})[f"{case.elements:,} {case.dtype}"] = None
         for entry in outcome.left_out:
-            refused = refusals.setdefault((entry.contender, entry.reason), {})
-            refused[f"{case.operation} {case.output} {case.dtype}"] = None
+            refusals.setdefault((entry.contender, entry.reason), []).append(case)
     return [
         *(f"Left out: {library}: {reason}." for library, reason in missing.items()),
         *(
-            f"Left out: {name} ({'; '.join(refused)}): {reason}."
-            for (name, reason), refused in refusals.items()
+            f"Left out: {name} ({_extent(cases)}): {reason}."
+            for (name, reason), cases in refusals.items()
         ),
         *(f"Left out for {reason}: {'; '.join(found)}." for reason, found in sizes.items()),
     ]
@@ -273,6 +272,13 @@ def _figures(row, outcome):
     return (
         f"{human(row.seconds):>8} {row.spread:>5.0%} {row.ns_per_element:>7.3g}"
         f" {row.gigabytes_per_second:>7.1f} {_percent(outcome.of_limit(row)):>6}"
+    )
+
+
+def _extent(cases):
+    return "; ".join(
+        ", ".join(dict.fromkeys(getattr(case, field) for case in cases))
+        for field in ("operation", "output", "dtype")
     )
 
 
