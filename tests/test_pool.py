@@ -511,3 +511,17 @@ def test_threadpoolctl_sees_and_limits_the_pool():
         with threadpoolctl.threadpool_limits(limits=1):
             assert fastrelu.get_num_threads() == 1
         assert fastrelu.get_num_threads() == 3
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_the_copy_that_is_the_limit_of_benchmarks(streaming, mixed, assert_same_bits):
+    from fastrelu import _core
+
+    x = mixed("f8", 100_003, 1)
+    y = np.zeros_like(x)
+    before = _core.get_large()
+    _core.copy(x, y, streaming=streaming)
+    assert_same_bits(y, x)
+    assert _core.get_large() == before
+    with pytest.raises(ValueError, match="as many bytes"):
+        _core.copy(x, y[1:], streaming=streaming)
