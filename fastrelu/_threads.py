@@ -12,13 +12,11 @@ DEFAULT_MOST = 4  # so few saturate the memory of most machines
 MOST = 64
 VARIABLES = ("FASTRELU_NUM_THREADS", "OMP_NUM_THREADS")
 
-
-# Bytes that a call reads and writes. Two threads take half the time of one when both are awake; to
-# wake one costs about 10 microseconds. That is won back from 4 MiB on (measured, 2 cores, Zen 4:
-# 2 MiB 24 µs in one thread against 14 with the other awake, 33 with it asleep; 4 MiB 47 against
-# 23 and 46; 8 MiB 92 against 49 and 67).
-THREADED_FROM = 4 << 20
-
+# Bytes that a call reads and writes. Measured on 2 cores (Zen 4), in µs by one thread, by two when
+# the second is awake, and when it sleeps, for waking it costs about 10: 1 MiB 12, 7, 20; 2 MiB 24,
+# 14, 33; 4 MiB 47, 23, 46; 8 MiB 92, 49, 67. At 2 MiB what is won in a loop of calls outweighs what
+# is lost in a single one.
+THREADED_FROM = 2 << 20
 
 _core = None  # the compiled part, once it is in use
 
