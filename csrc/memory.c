@@ -39,9 +39,10 @@ void fastrelu_set_idle_seconds(double seconds) { (void)seconds; }
 /* Below it malloc keeps blocks itself, and a call to it costs less than a change of the handler. */
 enum { CACHED_FROM = 1 << 20 };
 
-/* Data begin so far into a block: where the offset in a page is not just after that of the large
-   arrays of malloc, whose loads would wait for stores to the same offset. */
-enum { HEADER = 2048, HUGE_PAGE = 2 << 20 };
+/* Data begin so far into a block: at the same place in a cache line as malloc's large arrays, so
+   that loads from these and stores can both be aligned; and at another in a page, for a load waits
+   for a store before it to the same place in another page. */
+enum { HEADER = 1024 + 16, HUGE_PAGE = 2 << 20 };
 
 struct block {
     size_t size;                 /* of all of it, this header included */
@@ -49,7 +50,7 @@ struct block {
     double freed;                /* when */
 };
 
-_Static_assert(sizeof(struct block) <= HEADER, "data begin on a cache line");
+_Static_assert(sizeof(struct block) <= HEADER, "a block begins with its struct");
 
 static struct {
     pthread_mutex_t lock;

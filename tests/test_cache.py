@@ -112,7 +112,7 @@ def test_the_output_is_an_ordinary_array(assert_same_bits):
     assert y.flags.writeable
     assert y.flags.aligned
     assert y.base is None
-    assert y.ctypes.data % 64 == 0
+    assert y.ctypes.data % 16 == 0
     for other in (copy.copy(y), copy.deepcopy(y), pickle.loads(pickle.dumps(y))):
         assert_same_bits(other, y)
     assert fastrelu.relu(np.asfortranarray(np.ones((1024, 1024)))).flags.f_contiguous
