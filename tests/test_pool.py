@@ -340,6 +340,23 @@ def test_forks_without_a_warning(case):
     subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], check=True, timeout=TIMEOUT)
 
 
+@linux
+def test_workers_start_again_after_a_fork():
+    code = (
+        FORK
+        + """
+import time
+def starts():
+    before = len(os.listdir("/proc/self/task"))
+    right()
+    time.sleep(0.05)
+    return len(os.listdir("/proc/self/task")) == before + 3
+assert starts() and fork(lambda: starts() and fork(starts)) and starts()
+"""
+    )
+    subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], check=True, timeout=TIMEOUT)
+
+
 @needs_fork
 @pytest.mark.parametrize("case", FORKS_WITH_THREADS)
 def test_forks_beside_threads(case):
