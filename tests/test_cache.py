@@ -133,8 +133,19 @@ def test_what_it_is_resized_to_is_not_kept_when_small():
     for n in (5, MIB // 8):
         y = fastrelu.relu(ones(4))
         y.resize(n, refcheck=False)
+        assert fastrelu.cache_info().bytes_held == held
         del y
         assert fastrelu.cache_info().bytes_held == held
+
+
+def test_a_resize_past_the_end_of_its_block_moves_it():
+    y = fastrelu.relu(ones(4, "i1"))
+    fastrelu.relu(ones(4, "i1"))
+    room = fastrelu.cache_info().bytes_held - 64  # both blocks are of one size
+    counts, _ = counted(lambda: y.resize(room, refcheck=False))
+    assert counts == (0, 0)
+    counts, _ = counted(lambda: y.resize(room + 1, refcheck=False))
+    assert sum(counts) == 1
 
 
 def test_tracemalloc_sees_it():
@@ -250,6 +261,22 @@ def test_no_growth_over_many_calls_of_mixed_sizes():
         fastrelu.relu(memory[:n])
     assert fastrelu.cache_info().bytes_held <= 32 * MIB
     assert resident() - before <= 33 * MIB
+
+
+@linux
+def test_what_goes_back_leaves_no_address_space():
+    fastrelu.set_cache_limit(MIB)
+    x = ones(8)
+    fastrelu.relu(x)
+    before = address_space()
+    for _ in range(50):
+        fastrelu.relu(x)
+    assert address_space() - before <= 8 * MIB
+
+
+def address_space():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @linux

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -190,6 +191,59 @@ for worker in workers:
     assert not blocked(worker) & {{4, 7, 8, 11}}, blocked(worker)  # its own faults
 """
     subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], check=True, timeout=TIMEOUT)
+
+
+@linux
+def test_a_call_wakes_the_workers():
+    code = f"""
+import os, time, numpy as np, fastrelu
+tasks = lambda: set(os.listdir("/proc/self/task"))
+fastrelu.set_num_threads(3)
+x = np.ones({1 << 21}, "f4")
+before = tasks()
+fastrelu.relu(x)
+def waits(worker):
+    lines = open(f"/proc/self/task/{{worker}}/status").read().splitlines()
+    return int(next(line for line in lines if line.startswith("voluntary")).split()[1])
+time.sleep(0.1)
+for worker in tasks() - before:
+    asleep, end = waits(worker), time.monotonic() + {TIMEOUT / 2}
+    fastrelu.relu(x)
+    while waits(worker) == asleep:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+"""
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
+
+
+def test_a_call_during_a_long_one_does_not_wait(large):
+    large(2)
+    x, out = np.broadcast_to(np.int8(1), 1 << 26), np.empty(1 << 26, "i1")
+    short = np.ones(2 * PART, "i1")
+
+    def durations():
+        enough = threading.Event()
+        calls = []
+
+        def work():
+            while not enough.is_set():
+                start = time.perf_counter()
+                fastrelu.relu(short)
+                calls.append(time.perf_counter() - start)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        while not calls:
+            time.sleep(0.001)
+        start = time.perf_counter()
+        fastrelu.relu(x, out)
+        long = time.perf_counter() - start
+        enough.set()
+        thread.join(TIMEOUT)
+        return max(calls), long
+
+    # The system may let a thread wait, but not every time.
+    assert any(most < long / 2 for most, long in (durations() for _ in range(30)))
 
 
 @linux
