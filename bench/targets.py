@@ -13,6 +13,7 @@ import numpy as np
 import fastrelu
 
 SMALL, MEDIUM, LARGE = 16, 16_384, 1_000_000
+BEYOND_CACHES = [1_000_000, 4_000_000, 16_000_000, 64_000_000]
 
 # Reads the clock round the import alone; -P keeps the folder of the sources off sys.path.
 IMPORT = (
@@ -50,11 +51,13 @@ def names_for(x, out=None):
     return {
         "relu": fastrelu.relu,
         "relu_backward": fastrelu.relu_backward,
+        "relu_backward_from_mask": fastrelu.relu_backward_from_mask,
         "maximum": np.maximum,
         "multiply": np.multiply,
         "negative": np.negative,
         "copyto": np.copyto,
         "x": x,
+        "m": fastrelu.relu_with_mask(x)[1] if x.dtype.char in "bBhHiIlLqQefd" else None,
         "g": x[::-1].copy(),
         "y": np.empty_like(x) if out is None else out,
     }
@@ -77,9 +80,47 @@ def cases():
     yield "relu_backward(g, x, out=y)", "multiply(g, x > 0, out=y)", MEDIUM, "float32", 0.35
 
 
-def measure_cases(rounds, seconds):
+def large_cases():
+    """Yield the same for sizes that threads share, or that the caches do not hold."""
+    for n in BEYOND_CACHES:
+        yield "relu(x)", "maximum(0, x)", n, "float32", 0.12
+        yield "relu(x)", "relu(x, out=y)", n, "float32", 1.1
+    for n in BEYOND_CACHES[2:]:
+        ours, theirs = "relu_backward_from_mask(g, m, out=y)", "relu_backward(g, x, out=y)"
+        yield ours, theirs, n, "float32", 0.85
+
+
+VIEWS = {
+    "column block": lambda n: (tall(n)[:, 3 : 3 + side(n)], None),
+    "columns of 64": lambda n: (sample(2 * n, "f4").reshape(-1, 128)[:, :64], None),
+    "columns of 8": lambda n: (sample(2 * n, "f4").reshape(-1, 16)[:, :8], None),
+    "columns of 3": lambda n: (sample(n // 3 * 8, "f4").reshape(-1, 8)[:, :3], None),
+    "transposed": lambda n: (square(n, "f4").T, square(n, "f4")),
+    "stepped rows": lambda n: (tall(n).reshape(-1, side(n))[::2], None),
+    "reversed rows": lambda n: (square(n, "f4")[::-1], None),
+    "column blocks in both": lambda n: (tall(n)[:, 3 : 3 + side(n)], tall(n)[:, 5 : 5 + side(n)]),
+    "step 2 in": lambda n: (sample(2 * n, "f4")[::2], None),
+    "step 2 out": lambda n: (sample(n, "f4"), sample(2 * n, "f4")[::2]),
+    "step 2 in both": lambda n: (sample(2 * n, "f4")[::2], sample(2 * n, "f4")[::2]),
+}
+
+
+def measure_views(sizes, rounds, seconds):
     rows = []
-    for ours, theirs, n, dtype, target in cases():
+    for view, make in VIEWS.items():
+        for n in sizes:
+            x, out = make(n)
+            out = np.ones(x.shape, x.dtype) if out is None else out
+            measured = ratio("relu(x, out=y)", "copyto(y, x)", names_for(x, out), rounds, seconds)
+            target = 1.5 if "step 2" in view else 1.15
+            row = {"case": f"relu(x, out=y) / copyto(y, x): {view}", "dtype": "float32", "n": n}
+            rows.append(row | {"ratio": measured, "target": target, "met": measured <= target})
+    return rows
+
+
+def measure_cases(cases, rounds, seconds):
+    rows = []
+    for ours, theirs, n, dtype, target in cases:
         measured = ratio(ours, theirs, names_for(sample(n, dtype)), rounds, seconds)
         row = {"case": f"{ours} / {theirs}", "dtype": dtype, "n": n, "ratio": measured}
         rows.append(row | {"target": target, "met": measured <= target})
@@ -122,6 +163,10 @@ def side(n):
 
 def square(n, dtype):
     return sample(side(n) ** 2, dtype).reshape(side(n), side(n))
+
+
+def tall(n):
+    return sample(2 * side(n) ** 2, "float32").reshape(side(n), 2 * side(n))
 
 
 def swapped(x):
@@ -171,7 +216,7 @@ def show(title, header, rows):
 def show_targets(report):
     rows = [
         [row["case"], row["dtype"], row["n"], f"{row['ratio']:.3f}", row["target"], row["met"]]
-        for row in report["targets"]
+        for row in report["targets"] + report["large"]
     ]
     took = report["import"]
     rows.append(["import fastrelu, s", "", "", f"{took:.3f}", IMPORT_LIMIT, took <= IMPORT_LIMIT])
@@ -204,7 +249,11 @@ def main():
     sizes = [SMALL, 1000] if options.short else [SMALL, 1000, MEDIUM, LARGE]
     report = {
         "machine": {"processor": processor()} | fastrelu.show_config(mode="dicts"),
-        "targets": measure_cases(rounds, seconds),
+        "targets": measure_cases(cases(), rounds, seconds),
+        "large": []
+        if options.short
+        else measure_cases(large_cases(), rounds // 2, 20 * seconds)
+        + measure_views([MEDIUM, 1 << 20, 1 << 24], rounds // 4, seconds),
         "import": measure_import(1 if options.short else 10),
         "layouts": measure_layouts(sizes, max(1, rounds // 8), seconds),
     }
