@@ -27,6 +27,7 @@ struct fastrelu_cache_info fastrelu_cache_info(void)
 void fastrelu_set_cache_limit(size_t bytes) { (void)bytes; }
 void fastrelu_clear_cache(void) {}
 void fastrelu_set_idle_seconds(double seconds) { (void)seconds; }
+void fastrelu_init_memory(void) {}
 
 #else
 
@@ -146,18 +147,21 @@ static void in_child(void)
     shrink_to(0);
 }
 
-static void handle_forks(void) { pthread_atfork(before_fork, after_fork, in_child); }
+void fastrelu_init_memory(void)
+{
+    static int done;
+    if (!done)
+        done = pthread_atfork(before_fork, after_fork, in_child) == 0;
+}
 
 static void *allocate(void *context, size_t bytes)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     const size_t size = bytes > SIZE_MAX - HEADER - HUGE_PAGE ? 0 : size_class(bytes + HEADER);
     struct block *block;
 
     (void)context;
     if (size == 0)
         return NULL;
-    pthread_once(&once, handle_forks);
     pthread_mutex_lock(&cache.lock);
     for (block = cache.newest; block; block = block->older)
         if (block->size >= size && block->size - size <= size / 4)

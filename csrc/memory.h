@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* To be called on import: it registers what forks need. */
+void fastrelu_init_memory(void);
+
 struct fastrelu_cache_info {
     size_t hits, misses, held, limit; /* held and limit are bytes */
 };

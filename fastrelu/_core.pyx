@@ -39,6 +39,7 @@ cdef extern from "memory.h":
     void fastrelu_set_cache_limit(size_t size)
     void fastrelu_clear_cache()
     void fastrelu_set_idle_seconds(double seconds)
+    void fastrelu_init_memory()
 
 cdef extern from "pool.h":
     void fastrelu_init_pool()
@@ -87,6 +88,7 @@ cdef extern from *:
 cnp.import_array()
 cnp.import_umath()
 fastrelu_init_pool()
+fastrelu_init_memory()
 
 # NumPy's types with kernels. NumPy searches the loops in order and takes the first that its input
 # casts to safely: integers first, then floats, each by size.
