@@ -21,6 +21,7 @@ def draw(record, kind):
     -------
     bytes
     """
+    import matplotlib
     from matplotlib.figure import Figure
 
     panels = _panels(record["rows"])
@@ -56,7 +57,8 @@ def draw(record, kind):
         handles.values(), handles, loc="outside upper center", ncols=columns + 1, title=title
     )
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=100)
+    with matplotlib.rc_context({"svg.fonttype": "none"}):  # letters, not their outlines
+        figure.savefig(buffer, format=kind, dpi=100)
     return buffer.getvalue()
 
 
