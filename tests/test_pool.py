@@ -238,8 +238,8 @@ def test_a_call_during_a_long_one_does_not_wait(large):
         thread.join(TIMEOUT)
         return calls
 
-    # The system may let a thread wait, but not every time.
-    assert any(calls_during_a_long_one() > 20 for _ in range(30))
+    # The system may let a thread wait, or begin late, but seldom.
+    assert sorted(calls_during_a_long_one() for _ in range(9))[4] > 20
 
 
 @linux
