@@ -479,6 +479,15 @@ def test_a_wrong_number_of_threads(function, n):
     assert fastrelu.get_num_threads() == before
 
 
+def test_the_most_threads_are_as_many_in_c():
+    from fastrelu import _core, _threads
+
+    with fastrelu.num_threads(_threads.MOST):
+        assert fastrelu.get_num_threads() == _threads.MOST
+        _core.set_num_threads(_threads.MOST + 1)
+        assert fastrelu.get_num_threads() == _threads.MOST
+
+
 def threads_with(**variables):
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     done = subprocess.run(
