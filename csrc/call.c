@@ -20,7 +20,7 @@ static vectorcallfunc numpy_call;
 /* The ufunc's loop for each NumPy type that has kernels, else -1: the same for all our ufuncs. */
 static signed char loop_of_type[NPY_NTYPES_LEGACY];
 
-static int is_plain(PyObject *operand, int type_num)
+int fastrelu_is_plain(PyObject *operand, int type_num)
 {
     if (!PyArray_CheckExact(operand))
         return 0;
@@ -29,22 +29,26 @@ static int is_plain(PyObject *operand, int type_num)
            PyDataType_METADATA(dtype) == NULL;
 }
 
-/* The output among the arguments: NULL when there is none. False when this is no call of ours. */
-static int find_output(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int inputs,
-                       PyObject **out)
+int fastrelu_find_output(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int inputs,
+                         PyObject **out)
 {
     *out = NULL;
     if (kwnames == NULL || PyTuple_GET_SIZE(kwnames) == 0) {
-        if (nargs == inputs + 1)
-            *out = args[inputs];
-        return nargs == inputs || nargs == inputs + 1;
+        if (nargs == inputs)
+            return 1;
+        if (nargs != inputs + 1)
+            return 0;
+        *out = args[inputs];
+    } else {
+        if (nargs != inputs || PyTuple_GET_SIZE(kwnames) != 1 ||
+            PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "out") != 0)
+            return 0;
+        *out = args[inputs];
+        if (PyTuple_CheckExact(*out) && PyTuple_GET_SIZE(*out) == 1)
+            *out = PyTuple_GET_ITEM(*out, 0);
     }
-    if (nargs != inputs || PyTuple_GET_SIZE(kwnames) != 1 ||
-        PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "out") != 0)
-        return 0;
-    *out = args[inputs];
-    if (PyTuple_CheckExact(*out) && PyTuple_GET_SIZE(*out) == 1)
-        *out = PyTuple_GET_ITEM(*out, 0);
+    if (*out == Py_None)
+        *out = NULL;
     return 1;
 }
 
@@ -80,8 +84,7 @@ static int is_same_view(PyArrayObject *a, PyArrayObject *b)
            memcmp(PyArray_STRIDES(a), PyArray_STRIDES(b), sizeof(npy_intp) * PyArray_NDIM(a)) == 0;
 }
 
-/* The short way for arrays that are not all contiguous in one order. NULL without an error where
-   NumPy's way is to be gone. */
+/* The same for arrays that are not all contiguous in one order. */
 static PyObject *call_with_views(const struct fastrelu_kernel *kernel, PyArrayObject *arrays[],
                                  PyObject *out)
 {
@@ -136,43 +139,36 @@ numpy:
     return NULL;
 }
 
-static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+PyObject *fastrelu_call_kernel(void *const *kernels, PyObject *const *args, int inputs,
+                               PyObject *out)
 {
-    const PyUFuncObject *ufunc = (PyUFuncObject *)self;
-    const int inputs = ufunc->nin;
     PyArrayObject *arrays[FASTRELU_MAX_OPERANDS];
-    PyObject *out;
     char *data[FASTRELU_MAX_OPERANDS];
     NPY_BEGIN_THREADS_DEF
 
-    if (!find_output(args, PyVectorcall_NARGS(nargsf), kwnames, inputs, &out) ||
-        !PyArray_CheckExact(args[0]))
-        goto numpy;
+    if (!PyArray_CheckExact(args[0]))
+        return NULL;
     PyArrayObject *first = (PyArrayObject *)args[0];
     const int type_num = PyArray_TYPE(first), ndim = PyArray_NDIM(first);
     if (type_num < 0 || type_num >= NPY_NTYPES_LEGACY || loop_of_type[type_num] < 0 || ndim == 0)
-        goto numpy; /* of no dimensions: NumPy returns a scalar */
+        return NULL; /* of no dimensions: NumPy returns a scalar */
 
     int order = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS;
     for (int i = 0; i < inputs + (out != NULL); i++) {
         PyObject *operand = i < inputs ? args[i] : out;
-        if (!is_plain(operand, type_num))
-            goto numpy;
+        if (!fastrelu_is_plain(operand, type_num))
+            return NULL;
         PyArrayObject *array = arrays[i] = (PyArrayObject *)operand;
         if (PyArray_NDIM(array) != ndim ||
             memcmp(PyArray_DIMS(array), PyArray_DIMS(first), sizeof(npy_intp) * ndim) != 0)
-            goto numpy;
+            return NULL;
         order &= PyArray_FLAGS(array);
         data[i] = PyArray_BYTES(array);
     }
 
-    const struct fastrelu_kernel *kernel = ufunc->data[(int)loop_of_type[type_num]];
-    if (order == 0) {
-        PyObject *done = call_with_views(kernel, arrays, out);
-        if (done || PyErr_Occurred())
-            return done;
-        goto numpy;
-    }
+    const struct fastrelu_kernel *kernel = kernels[(int)loop_of_type[type_num]];
+    if (order == 0)
+        return call_with_views(kernel, arrays, out);
     const npy_intp n = PyArray_SIZE(first);
     if (out == NULL) {
         out = fastrelu_new_array((PyObject *)PyArray_DESCR(first), ndim, PyArray_DIMS(first),
@@ -182,11 +178,11 @@ static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf
         data[inputs] = PyArray_BYTES((PyArrayObject *)out);
     } else {
         if (!PyArray_ISWRITEABLE((PyArrayObject *)out))
-            goto numpy;
+            return NULL;
         for (int i = 0; i < inputs; i++)
             if (fastrelu_order(data[i], kernel->itemsize, data[inputs], kernel->itemsize, n,
                                kernel->itemsize) != FASTRELU_ANY_ORDER)
-                goto numpy;
+                return NULL;
         if (PyArray_FailUnlessWriteable((PyArrayObject *)out, "output array") < 0)
             return NULL; /* it warns about some arrays, and a warning may be an error */
         Py_INCREF(out);
@@ -196,19 +192,34 @@ static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf
     fastrelu_run(kernel, data, (size_t)n, FASTRELU_ANY_ORDER);
     NPY_END_THREADS;
     return out;
+}
 
-numpy:
+static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    const PyUFuncObject *ufunc = (PyUFuncObject *)self;
+    PyObject *out;
+
+    if (fastrelu_find_output(args, PyVectorcall_NARGS(nargsf), kwnames, ufunc->nin, &out)) {
+        PyObject *done = fastrelu_call_kernel(ufunc->data, args, ufunc->nin, out);
+        if (done || PyErr_Occurred())
+            return done;
+    }
     return numpy_call(self, args, nargsf, kwnames);
+}
+
+int fastrelu_has_vectorcall(PyObject *ufunc)
+{
+    const PyTypeObject *type = Py_TYPE(ufunc);
+    return type == &PyUFunc_Type && type->tp_flags & Py_TPFLAGS_HAVE_VECTORCALL &&
+           type->tp_vectorcall_offset == offsetof(PyUFuncObject, vectorcall) &&
+           ((PyUFuncObject *)ufunc)->vectorcall != NULL;
 }
 
 int fastrelu_shorten_call(PyObject *object)
 {
     PyUFuncObject *ufunc = (PyUFuncObject *)object;
-    const PyTypeObject *type = Py_TYPE(object);
 
-    if (!(type->tp_flags & Py_TPFLAGS_HAVE_VECTORCALL) ||
-        type->tp_vectorcall_offset != offsetof(PyUFuncObject, vectorcall) ||
-        ufunc->vectorcall == NULL || ufunc->vectorcall == short_call)
+    if (!fastrelu_has_vectorcall(object) || ufunc->vectorcall == short_call)
         return 0;
     memset(loop_of_type, -1, sizeof loop_of_type);
     for (int i = 0; i < ufunc->ntypes; i++)
