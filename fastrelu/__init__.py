@@ -1,13 +1,15 @@
 """ReLU for NumPy arrays, forward and backward, in SIMD C kernels behind genuine NumPy ufuncs."""
 
 import os
+import sys
 import warnings
 from types import MappingProxyType
 
 import numpy as np
 
-from . import _memory, _threads, reference
+from . import _memory, _patch, _threads, reference
 from ._memory import cache_info, clear_cache, set_cache_limit
+from ._patch import numpy_is_patched, patch_numpy, patched_numpy, unpatch_numpy
 from ._threads import get_num_threads, num_threads, set_num_threads
 
 __version__ = "0.1.0"
@@ -19,6 +21,9 @@ __all__ = [
     "implementations",
     "isa",
     "num_threads",
+    "numpy_is_patched",
+    "patch_numpy",
+    "patched_numpy",
     "reference",
     "relu",
     "relu_backward",
@@ -28,6 +33,7 @@ __all__ = [
     "set_cache_limit",
     "set_num_threads",
     "show_config",
+    "unpatch_numpy",
 ]
 
 
@@ -71,6 +77,7 @@ _used = reference if isa == "python" else implementations[isa]
 relu, relu_backward = _used.relu, _used.relu_backward
 relu_with_mask = _used.relu_with_mask
 relu_backward_from_mask = _used.relu_backward_from_mask
+_patch.start(None if isa == "python" else sys.modules[f"{__name__}._core"], relu, relu_backward)
 
 
 def relu_derivative(x, at_zero=0):

@@ -72,6 +72,15 @@ cdef extern from "loops.h":
 cdef extern from "call.h":
     bint fastrelu_shorten_call(object ufunc)
 
+cdef extern from "patch.h":
+    enum:
+        FASTRELU_NOT_PATCHED
+        FASTRELU_PATCHED_OVER
+    void fastrelu_choose_for_maximum(int zero_operand, int type_num, object ufunc)
+    bint fastrelu_patch_maximum(object maximum)
+    int fastrelu_unpatch_maximum()
+    bint fastrelu_maximum_is_patched()
+
 cdef extern from "resolve.h":
     void fastrelu_resolve_dtypes(object ufunc)
 
@@ -320,6 +329,29 @@ while fastrelu_built[i] != NULL:
         ufuncs = [make_ufunc(fastrelu_built[i], operation) for operation in range(len(OPERATIONS))]
         implementations[built[-1]] = Implementation(*ufuncs, *make_mask_functions(i))
     i += 1
+
+
+def choose_for_maximum(bint zero_is_last, dtype, ufunc):
+    fastrelu_choose_for_maximum(zero_is_last, dtype.num, ufunc)
+
+
+def patch_maximum(maximum):
+    if not fastrelu_patch_maximum(maximum):
+        raise RuntimeError(
+            "np.maximum cannot be patched: it is not a ufunc of this NumPy that can be called by "
+            f"vectorcall, but {maximum!r} of NumPy {np.__version__}")
+
+
+def unpatch_maximum():
+    result = fastrelu_unpatch_maximum()
+    if result == FASTRELU_NOT_PATCHED:
+        raise RuntimeError("np.maximum is not patched")
+    if result == FASTRELU_PATCHED_OVER:
+        raise RuntimeError("np.maximum has been changed by another since it was patched")
+
+
+def maximum_is_patched():
+    return fastrelu_maximum_is_patched()
 
 
 def get_num_threads():

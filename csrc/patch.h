@@ -1,0 +1,21 @@
+/* np.maximum with a zero as one operand, by our kernels. */
+
+#ifndef FASTRELU_PATCH_H
+#define FASTRELU_PATCH_H
+
+#include <Python.h>
+
+/* Whose kernels give the maximum of arrays of a type and the zero that is operand number
+   zero_operand (0 or 1): those of one of our ufuncs, which is called with the array as every input.
+ */
+void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc);
+
+/* Gives np.maximum the way in. Returns whether this NumPy lets it. To be undone as often. */
+int fastrelu_patch_maximum(PyObject *maximum);
+
+enum fastrelu_unpatched { FASTRELU_UNPATCHED, FASTRELU_NOT_PATCHED, FASTRELU_PATCHED_OVER };
+enum fastrelu_unpatched fastrelu_unpatch_maximum(void);
+
+int fastrelu_maximum_is_patched(void);
+
+#endif

@@ -1,0 +1,172 @@
+"""np.maximum with a zero, by fastrelu's kernels."""
+
+import contextlib
+import os
+import warnings
+
+import numpy as np
+
+VARIABLE = "FASTRELU_PATCH_NUMPY"
+DTYPES = [np.dtype(char) for char in "bBhHiIlLqQefd"]
+
+_core = None  # the compiled part, once it is in use
+_candidates = ()
+_chosen = False
+
+
+def start(core, relu, relu_backward):
+    """Take the compiled part and the ufuncs in use; patch if the environment asks for it."""
+    global _core, _candidates
+    _core = core
+    _candidates = relu, relu_backward
+    wanted = os.environ.get(VARIABLE, "").strip()
+    if wanted == "1":
+        try:
+            patch_numpy()
+        except RuntimeError as error:
+            warnings.warn(f"{VARIABLE}=1: {error}", RuntimeWarning, stacklevel=3)
+    elif wanted not in ("", "0"):
+        warnings.warn(
+            f"{VARIABLE}={wanted}: 1 or 0 is needed; np.maximum stays as it is",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def patch_numpy():
+    """
+    Let ``np.maximum(0, x)`` and ``np.maximum(x, 0)`` take fastrelu's kernels, in the whole process.
+
+    `numpy.maximum` stays the same object, so that code which has imported it by name gains as well.
+    What is taken: an exact, native array of integers, float16, float32 or float64, and as the other
+    operand 0, 0.0 or False of Python or a zero of the array's own dtype, with or without ``out``.
+    The result is to the bit what it was, in the sign of zero as well, which depends on the order of
+    the operands: for each dtype and order the kernel is the one that gives what NumPy gives here
+    for a list of special values. Where none does, and for every other call, NumPy is called.
+
+    Raises
+    ------
+    RuntimeError
+        If this NumPy does not let it, or nothing is compiled.
+
+    See Also
+    --------
+    unpatch_numpy : Undoes it; to be called as often.
+    patched_numpy : Does it within a block.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.patch_numpy()
+    >>> np.maximum(0, np.array([-1.0, 2.0]))
+    array([0., 2.])
+    >>> fastrelu.unpatch_numpy()
+    """
+    global _chosen
+    if _core is None:
+        raise RuntimeError("np.maximum cannot be patched: fastrelu runs its reference in Python")
+    if not _chosen:
+        for zero_is_last in (False, True):
+            for dtype in DTYPES:
+                if ufunc := _choose(zero_is_last, dtype):
+                    _core.choose_for_maximum(zero_is_last, dtype, ufunc)
+        _chosen = True
+    _core.patch_maximum(np.maximum)
+
+
+def unpatch_numpy():
+    """
+    Undo one call of `patch_numpy`; after the last one `numpy.maximum` is as it was.
+
+    Raises
+    ------
+    RuntimeError
+        If it is not patched, or if something else has changed its way in since.
+
+    Examples
+    --------
+    >>> import fastrelu
+    >>> fastrelu.patch_numpy()
+    >>> fastrelu.unpatch_numpy()
+    >>> fastrelu.numpy_is_patched()
+    False
+    """
+    if _core is None:
+        raise RuntimeError("np.maximum is not patched")
+    _core.unpatch_maximum()
+
+
+def numpy_is_patched():
+    """
+    Return whether `numpy.maximum` takes fastrelu's kernels.
+
+    Returns
+    -------
+    bool
+        True from the first `patch_numpy` to the last `unpatch_numpy`.
+
+    Examples
+    --------
+    >>> import fastrelu
+    >>> fastrelu.numpy_is_patched()
+    False
+    """
+    return _core is not None and _core.maximum_is_patched()
+
+
+@contextlib.contextmanager
+def patched_numpy():
+    """
+    Return a context manager within which `numpy.maximum` takes fastrelu's kernels.
+
+    Returns
+    -------
+    context manager
+        It calls `patch_numpy` and in the end `unpatch_numpy`: for the whole process.
+
+    Raises
+    ------
+    RuntimeError
+        As `patch_numpy`, on entry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> with fastrelu.patched_numpy():
+    ...     np.maximum(np.array([-1.0, 2.0]), 0)
+    array([0., 2.])
+    """
+    patch_numpy()
+    try:
+        yield
+    finally:
+        unpatch_numpy()
+
+
+def _choose(zero_is_last, dtype):
+    """Return the ufunc that gives, of the array alone, what np.maximum gives here; or None."""
+    for ufunc in _candidates:
+        for x in _probes(dtype):
+            expected = np.maximum(x, 0) if zero_is_last else np.maximum(0, x)
+            if ufunc(*[x] * ufunc.nin).tobytes() != expected.tobytes():
+                break
+        else:
+            return ufunc
+    return None
+
+
+def _probes(dtype):
+    """Return arrays with signs and NaNs to lose, in the body of a loop and in its tail."""
+    if dtype.kind == "f":
+        bits = np.dtype(f"u{dtype.itemsize}")
+        sign = 1 << (8 * dtype.itemsize - 1)
+        infinity = int(np.array(np.inf, dtype).view(bits))
+        quiet = 1 << (np.finfo(dtype).nmant - 1)
+        above = [0, 1, quiet, infinity - 1, infinity, infinity + 1, infinity + quiet + 1]
+        values = np.array(above + [sign + number for number in above], bits).view(dtype)
+    else:
+        info = np.iinfo(dtype)
+        values = np.array([info.min, info.min // 2, info.min + 1, 0, 1, info.max], dtype)
+    return [values[n:] for n in range(len(values))] + [np.tile(values, 50)]
