@@ -33,6 +33,7 @@ from ._compare import (
     machine,
 )
 from ._config import config
+from ._run import run
 
 DESCRIPTION = """\
 Prove fastrelu right on this machine, then compare its speed with NumPy's.
@@ -40,6 +41,7 @@ Prove fastrelu right on this machine, then compare its speed with NumPy's.
 commands:
   compare  the self-test, then the comparison; the default
   bench    fastrelu beside other libraries that are installed, and beside a copy
+  run      a script or a module, with np.maximum(0, x) taking fastrelu's kernels: run --help
   check    the self-test alone: every instruction set of this CPU against fastrelu.reference
   info     what fastrelu was built with and what it uses
 """
@@ -78,13 +80,16 @@ def main(argv=None):
     int
         The exit status.
     """
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["run"]:
+        return run(argv[1:])
     parser = _parser()
     progress = Progress()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     try:
         options = parser.parse_args(argv)
-        return _run(options, sys.argv[1:] if argv is None else argv, progress)
+        return _run(options, argv, progress)
     except BadInputError as error:
         progress.clear()
         parser.error(str(error))
@@ -114,7 +119,7 @@ def _parser():
     parser.add_argument(
         "command",
         nargs="?",
-        choices=["compare", "bench", "check", "info"],
+        choices=["compare", "bench", "run", "check", "info"],
         default="compare",
         help="see above",
     )
@@ -159,6 +164,8 @@ def _elements(text):
 
 
 def _run(options, argv, progress):
+    if options.command == "run":
+        raise BadInputError("run comes first; what follows it is for the script")
     _refuse_foreign_options(options)
     if options.input is not None:
         for name in ("dtype", "most"):
