@@ -139,6 +139,10 @@ def test_takes_the_kernels(char, order, zero, patched):
     assert own != integers_and_a_float
 
 
+def test_takes_the_kernels_where_the_output_is_none(patched):
+    assert get_handler_name(maximum(0, np.ones(LARGE), out=None)) == "fastrelu"
+
+
 @pytest.mark.parametrize("output", ["given", "tuple", "in place"])
 def test_takes_the_kernels_with_an_output(output, monkeypatch):
     other = fastrelu.relu_backward
