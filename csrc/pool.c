@@ -1,6 +1,6 @@
 /* The threads of the pool: where they start, wait, work and end. */
 
-#define _GNU_SOURCE /* for syscall */
+#define _GNU_SOURCE /* for syscall and affinities */
 
 #include "pool.h"
 
@@ -63,7 +63,8 @@ static struct {
     pthread_cond_t begun, ended;
     pthread_t threads[FASTRELU_MAX_THREADS];
     long ids[FASTRELU_MAX_THREADS];
-    int workers; /* that run; numbered from 1: 0 is the caller */
+    atomic_int cpus[FASTRELU_MAX_THREADS]; /* where each was last seen, plus 1; 0 if not known */
+    int workers;                           /* that run; numbered from 1: 0 is the caller */
     int stop;
     int open;           /* a worker may still join in */
     atomic_uint call;   /* its number */
@@ -89,6 +90,39 @@ static void do_parts(int me)
     }
 }
 
+#if defined(__linux__)
+
+static void show_cpu(int me) { atomic_store(&pool.cpus[me], sched_getcpu() + 1); }
+
+/* Some schedulers keep threads that wait for each other on one CPU, where they work in turns. Who
+   was last seen on the CPU of another is told to keep off those that are taken. */
+static void spread(int workers)
+{
+    cpu_set_t taken, free;
+    CPU_ZERO(&taken);
+    CPU_SET(sched_getcpu(), &taken);
+    for (int i = 1; i <= workers; i++) {
+        const int cpu = atomic_load(&pool.cpus[i]) - 1;
+        if (cpu < 0)
+            continue;
+        if (CPU_ISSET(cpu, &taken) && sched_getaffinity(0, sizeof free, &free) == 0) {
+            CPU_AND(&taken, &taken, &free);
+            CPU_XOR(&free, &free, &taken);
+            if (CPU_COUNT(&free) > 0 &&
+                sched_setaffinity((pid_t)pool.ids[i], sizeof free, &free) == 0)
+                atomic_store(&pool.cpus[i], 0);
+        } else
+            CPU_SET(cpu, &taken);
+    }
+}
+
+#else
+
+static void show_cpu(int me) { (void)me; }
+static void spread(int workers) { (void)workers; }
+
+#endif
+
 static void *worker(void *number)
 {
     const int me = (int)(intptr_t)number;
@@ -99,20 +133,28 @@ static void *worker(void *number)
     pool.ids[me] = syscall(SYS_gettid);
 #endif
     while (!pool.stop) {
-        if (pool.open && atomic_load(&pool.call) != seen && me < pool.sharers) {
-            seen = atomic_load(&pool.call);
+        if (atomic_load(&pool.call) == seen)
+            pthread_cond_wait(&pool.begun, &pool.lock);
+        if (pool.stop)
+            break;
+        seen = atomic_load(&pool.call);
+        show_cpu(me);
+        const int wanted = me < pool.sharers, joins = wanted && pool.open;
+        if (joins)
             atomic_fetch_add(&pool.working, 1);
-            pthread_mutex_unlock(&pool.lock);
+        pthread_mutex_unlock(&pool.lock);
+        if (joins) {
             do_parts(me);
             pthread_mutex_lock(&pool.lock);
             if (atomic_fetch_sub(&pool.working, 1) == 1)
                 pthread_cond_signal(&pool.ended);
             pthread_mutex_unlock(&pool.lock);
-            for (int i = 0; i < LOOKS && atomic_load(&pool.call) == seen; i++)
-                PAUSE();
-            pthread_mutex_lock(&pool.lock);
-        } else
-            pthread_cond_wait(&pool.begun, &pool.lock);
+        }
+        /* Also if it woke up too late: else it would for each of a row of short calls. */
+        for (int i = 0; wanted && i < LOOKS && atomic_load(&pool.call) == seen; i++)
+            PAUSE();
+        show_cpu(me);
+        pthread_mutex_lock(&pool.lock);
     }
     pthread_mutex_unlock(&pool.lock);
     return NULL;
@@ -141,6 +183,7 @@ static void stop(void)
     pthread_mutex_unlock(&pool.lock);
     for (; pool.workers > 0; pool.workers--) {
         pthread_join(pool.threads[pool.workers], NULL);
+        atomic_store(&pool.cpus[pool.workers], 0);
 #if defined(__linux__)
         /* A joined thread is counted by the kernel a little longer, and Python counts after a fork.
          */
@@ -170,6 +213,7 @@ static void share_with(int workers, fastrelu_part do_part, const void *work, siz
 {
     const int sharers = workers + 1;
 
+    spread(workers);
     pthread_mutex_lock(&pool.lock);
     pool.do_part = do_part;
     pool.work = work;

@@ -216,6 +216,34 @@ for worker in tasks() - before:
     subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
 
 
+@linux
+def test_a_worker_seen_on_the_cpu_of_the_caller_is_told_to_keep_off():
+    code = f"""
+import ctypes, os, time, numpy as np, fastrelu
+tasks = lambda: set(os.listdir("/proc/self/task"))
+cpu_of_caller = ctypes.CDLL(None).sched_getcpu
+fastrelu.set_num_threads(2)
+x = np.ones({1 << 21}, "f4")
+before = tasks()
+y = fastrelu.relu(x)
+(worker,) = (int(task) for task in tasks() - before)
+cpus, end = os.sched_getaffinity(0), time.monotonic() + {TIMEOUT / 2}
+told = len(cpus) == 1
+while not told:
+    assert time.monotonic() < end
+    put = {{cpu_of_caller()}}
+    os.sched_setaffinity(worker, put)
+    for _ in range(3):
+        fastrelu.relu(x, out=y)
+    told = os.sched_getaffinity(worker) != put
+os.sched_setaffinity(0, {{min(cpus)}})
+for _ in range(100):
+    fastrelu.relu(x, out=y)  # there is none to go to
+assert os.sched_getaffinity(worker) <= cpus
+"""
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
+
+
 def test_a_call_during_a_long_one_does_not_wait(large):
     large(2)
     x, out = np.broadcast_to(np.int8(1), 1 << 26), np.empty(1 << 26, "i1")
