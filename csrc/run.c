@@ -147,7 +147,8 @@ void fastrelu_run_large(const struct fastrelu_kernel *kernel, char *const args[]
     const ptrdiff_t steps[FASTRELU_MAX_OPERANDS] = {itemsize, itemsize, itemsize};
     const char *out = args[kernel->inputs];
     const size_t over = (uintptr_t)out % CACHE_LINE;
-    const int streaming = is_apart(args, kernel->inputs) && streams(out, n * kernel->itemsize);
+    const int streaming =
+        is_apart(args, kernel->inputs) && streams(out, n * kernel->itemsize * (kernel->inputs + 1));
     struct run run = {.contiguous = streaming ? kernel->streaming : kernel->contiguous,
                       .args = args,
                       .steps = steps,
@@ -177,7 +178,7 @@ void fastrelu_run_large_masked(const struct fastrelu_mask_kernel *kernel, char *
 {
     const ptrdiff_t itemsize = (ptrdiff_t)kernel->itemsize;
     const ptrdiff_t steps[FASTRELU_MAX_OPERANDS] = {itemsize, itemsize, 0};
-    const int streaming = is_apart(args, 1) && streams(args[1], n * kernel->itemsize);
+    const int streaming = is_apart(args, 1) && streams(args[1], n * kernel->itemsize * 2);
     struct run run = {.contiguous = streaming ? kernel->streaming : kernel->contiguous,
                       .args = args,
                       .steps = steps,
@@ -202,7 +203,7 @@ void fastrelu_run_views(const struct fastrelu_kernel *kernel, const struct fastr
     }
     for (int i = 0; i <= inputs; i++)
         contiguous &= steps[i] == itemsize;
-    const size_t bytes = rows * n * kernel->itemsize;
+    const size_t bytes = rows * n * kernel->itemsize * (inputs + 1);
     const int streaming = aligned && n * kernel->itemsize >= STREAM_LEAST &&
                           is_apart(views->args, inputs) && streams(views->args[inputs], bytes);
     struct run run = {.contiguous = !contiguous ? NULL
@@ -215,7 +216,7 @@ void fastrelu_run_views(const struct fastrelu_kernel *kernel, const struct fastr
                       .mask = NO_MASK,
                       .n = n,
                       .views = views};
-    if (bytes * (inputs + 1) >= fastrelu_large.threaded)
+    if (bytes >= fastrelu_large.threaded)
         share(&run, rows, kernel->itemsize);
     else {
         run.each = n;

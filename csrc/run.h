@@ -7,8 +7,8 @@
 #include "overlap.h"
 #include "views.h"
 
-/* From how many bytes on, of all its operands together, a run is shared among threads; and from how
-   many bytes of output on its stores go past the caches. */
+/* From how many bytes on, of all its operands together, a run is shared among threads, and its
+   stores go past the caches. */
 struct fastrelu_large {
     size_t threaded, streaming;
 };
@@ -26,9 +26,8 @@ void fastrelu_run_large_masked(const struct fastrelu_mask_kernel *kernel, char *
 static inline void fastrelu_run(const struct fastrelu_kernel *kernel, char *const args[], size_t n,
                                 enum fastrelu_order order)
 {
-    const size_t bytes = n * kernel->itemsize;
-    if ((bytes * (kernel->inputs + 1) < fastrelu_large.threaded &&
-         bytes < fastrelu_large.streaming) ||
+    const size_t bytes = n * kernel->itemsize * (kernel->inputs + 1);
+    if ((bytes < fastrelu_large.threaded && bytes < fastrelu_large.streaming) ||
         order != FASTRELU_ANY_ORDER)
         kernel->contiguous(args, n);
     else
@@ -50,8 +49,8 @@ static inline void fastrelu_run_strided(const struct fastrelu_kernel *kernel, ch
 static inline void fastrelu_run_masked(const struct fastrelu_mask_kernel *kernel,
                                        char *const args[], size_t n)
 {
-    const size_t bytes = n * kernel->itemsize;
-    if (bytes * 2 < fastrelu_large.threaded && bytes < fastrelu_large.streaming)
+    const size_t bytes = n * kernel->itemsize * 2;
+    if (bytes < fastrelu_large.threaded && bytes < fastrelu_large.streaming)
         kernel->contiguous(args, n);
     else
         fastrelu_run_large_masked(kernel, args, n);

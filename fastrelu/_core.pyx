@@ -363,7 +363,7 @@ def set_num_threads(int n):
 
 
 def set_large(size_t threaded, size_t streaming):
-    """Set from how many bytes on a run is threaded, and its output goes past the caches."""
+    """Set from how many bytes of operands on a run is threaded, and stores past the caches."""
     fastrelu_large.threaded = threaded
     fastrelu_large.streaming = streaming
 

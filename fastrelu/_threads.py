@@ -26,11 +26,12 @@ def start(core):
     global _core
     _core = core
     core.set_num_threads(_initial())
-    # Stores past the caches win from about the size of the last one on, also for what reads the
-    # output next. Measured with 32 MiB, as the time over that of plain stores, at 24, 32, 48 and
-    # 64 MiB: the call alone 0.87 to 1.0, 0.92 to 1.08, 0.83, 0.8; with a sum of it 0.93, 0.88,
-    # 0.84, 0.82; with a matrix product 0.98, 0.94, 0.92, 0.90. At 16 MiB they lose.
-    core.set_large(THREADED_FROM, last_level_cache())
+    # Stores past the caches win from where the operands no longer fit into the last one. Measured by
+    # two threads with 32 MiB of it, in rows of the same call, as the time over that of plain stores,
+    # with 12, 16, 20, 24, 28 and 32 MiB of output. Forward alone: 1.43, 1.32, 1.13, 0.99, 0.81,
+    # 0.60; and a sum of it: 0.80, 0.73, 0.77, 0.72, 0.73, 0.68. Backward alone: 1.03, 0.76, 0.75,
+    # 0.70, 0.72, 0.75; and a sum: 0.98, 0.84, 0.85, 0.86, 0.86, 0.86.
+    core.set_large(THREADED_FROM, last_level_cache() * 5 // 4)
     _tell_threadpoolctl()
 
 
