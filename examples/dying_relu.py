@@ -1,0 +1,196 @@
+"""
+Watch ReLU units die, and what keeps them alive.
+
+The derivative of ReLU is 0 below zero. A unit whose input is zero or below for every digit of the
+training set is dead: its output is 0, no gradient reaches its weights and bias, and so they never
+change again. In the first layer, whose inputs are the digits, that is for ever; further up a unit
+comes back only if the layers below still move.
+
+Three networks are trained at each learning rate: one with the weights of He et al. 2015, whose
+standard deviation of sqrt(2 / inputs) keeps the signal's variance from layer to layer; one with a
+standard deviation of 1, whose signals and gradients grow with every layer; and He's again on pixels
+from which their mean over the training set is subtracted, so that no direction is common to all
+digits in which one step can push a unit below zero for all of them. One step too large is enough.
+"""
+
+import io
+import sys
+from typing import NamedTuple
+
+import numpy as np
+from network import (
+    CLASSES,
+    Network,
+    batches,
+    he,
+    load_digits,
+    parser_for,
+    plot_kind,
+    positive,
+    run,
+)
+
+from fastrelu._cli import BadInputError, whole_file
+
+EPILOG = """\
+The more layers, the surer a network dies, and some units are dead before the first step: Lu, Shin,
+Su and Karniadakis 2020, "Dying ReLU and initialization", https://arxiv.org/abs/1903.06733.
+He, Zhang, Ren and Sun 2015, "Delving deep into rectifiers", https://arxiv.org/abs/1502.01852.
+exit status: 0, or 2 on bad input, 130 if interrupted.
+"""
+
+
+class Setting(NamedTuple):
+    """Weights to start from, and pixels to see."""
+
+    name: str
+    std: object
+    centred: bool
+
+
+SETTINGS = (
+    Setting("He", he, False),
+    Setting("std 1", lambda fan_in: 1.0, False),
+    Setting("He, centred pixels", he, True),
+)
+
+
+class Result(NamedTuple):
+    """What became of a network."""
+
+    setting: str
+    rate: float
+    dead: np.ndarray  # units, by epoch (the first before any step) and layer
+    loss: float
+    accuracy: float
+
+    @property
+    def diverged(self):
+        return not np.isfinite(self.loss)
+
+
+def count_dead(network, x):
+    """Return for each hidden layer how many units' inputs are zero or below for all of x."""
+    _, _, masks = network.forward(x)
+    dead = []
+    for mask in masks:  # a bit for each of x and each unit, set where the gradient passes
+        passes = np.bitwise_or.reduce(mask.reshape(len(x), -1), axis=0)
+        dead.append(8 * passes.size - int(np.bitwise_count(passes).sum()))
+    return dead
+
+
+def train(setting, rate, options, show=lambda epoch: None):
+    """Return the Result of a setting at a learning rate; an infinite loss ends it early."""
+    rng = np.random.default_rng(options.seed)
+    (x, labels), (x_test, labels_test) = load_digits(rng)
+    if setting.centred:
+        mean = x.mean(axis=0)
+        x, x_test = x - mean, x_test - mean
+    network = Network([x.shape[1], *options.hidden, CLASSES], rng, std=setting.std)
+    dead = [count_dead(network, x)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for epoch in range(options.epochs):
+            show(epoch + 1)
+            losses = [
+                network.learn(*batch, rate) for batch in batches(x, labels, options.batch, rng)
+            ]
+            if not np.isfinite(losses).all():
+                break
+            dead.append(count_dead(network, x))
+        accuracy = network.accuracy(x_test, labels_test)
+    return Result(setting.name, rate, np.array(dead), np.mean(losses), accuracy)
+
+
+def train_all(options, progress):
+    results = []
+    for setting in SETTINGS:
+        for rate in options.learning_rates:
+
+            def show(epoch, what=f"{setting.name}, rate {rate:g}"):
+                progress.show(f"{what}: epoch {epoch} of {options.epochs} ...")
+
+            results.append(train(setting, rate, options, show))
+    progress.clear()
+    return results
+
+
+def report(results, hidden):
+    """Print a line for each result."""
+    print("Dead units in each hidden layer, before the first epoch and after the last, of the")
+    print(f"{' + '.join(map(str, hidden))} that there are:\n")
+    width = max(6, len(in_columns(hidden)))
+    print(
+        f"{'weights':20} {'rate':>6}  {'before':>{width}}  {'after':>{width}}  {'dead':>6}"
+        f" {'loss':>8} {'test accuracy':>14}"
+    )
+    for result in results:
+        line = f"{result.setting:20} {result.rate:6g}  {in_columns(result.dead[0]):>{width}}"
+        if result.diverged:
+            print(f"{line}  diverged: a weight or the loss is beyond float32")
+            continue
+        print(
+            f"{line}  {in_columns(result.dead[-1]):>{width}}"
+            f"  {result.dead[-1].sum() / sum(hidden):6.1%}"
+            f" {result.loss:8.4f} {result.accuracy:14.4f}"
+        )
+
+
+def in_columns(counts):
+    return " ".join(f"{count:3}" for count in counts)
+
+
+def draw(results, options, kind):
+    """Return the share of dead units by epoch, a panel for each result, as the bytes of a plot."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    rows, columns = len(SETTINGS), len(options.learning_rates)
+    figure = Figure((4 * columns, 2.7 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes, result in zip(panels.flat, results, strict=True):
+        for i, (dead, units) in enumerate(zip(result.dead.T, options.hidden, strict=True)):
+            axes.plot(dead / units, marker=".", label=f"layer {i + 1}")
+        end = "diverged" if result.diverged else f"accuracy {result.accuracy:.2f}"
+        axes.set_title(f"{result.setting}, rate {result.rate:g}: {end}", fontsize=10)
+        axes.set_ylim(-0.03, 1.03)
+        axes.grid(alpha=0.3)
+    figure.supxlabel("epoch")
+    figure.supylabel("share of dead units")
+    figure.legend(
+        *panels[0, 0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=len(options.hidden),
+    )
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "none"}):  # letters, not their outlines
+        figure.savefig(buffer, format=kind, dpi=100)
+    return buffer.getvalue()
+
+
+def main(options, progress):
+    if odd := [units for units in options.hidden if units % 8]:
+        raise BadInputError(f"--hidden {odd[0]}: a multiple of 8 is needed, as masks are in bytes")
+    kind = plot_kind(options.plot)
+    with whole_file("--plot", options.plot) as write:
+        results = train_all(options, progress)
+        report(results, options.hidden)
+        if kind:
+            write(draw(results, options, kind))
+    return 0
+
+
+def parser():
+    parser = parser_for(__doc__, EPILOG, epochs=20, batch=32, hidden=[64, 64, 64])
+    parser.add_argument(
+        "--learning-rates",
+        type=positive,
+        nargs="+",
+        default=[0.01, 0.1, 1],
+        metavar="R",
+        help="each setting is trained at each of them; default: 0.01 0.1 1",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run(parser(), main))

@@ -1,0 +1,251 @@
+"""What the examples share: the digits, a network written out in NumPy, and the command line."""
+
+import argparse
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+import fastrelu
+from fastrelu.__main__ import Parser
+from fastrelu._cli import BadInputError, Progress
+
+CLASSES = 10
+TEST_SHARE = 0.2
+
+
+class Activation(NamedTuple):
+    """A way to compute ReLU and its gradient."""
+
+    name: str
+    forward: Callable  # z -> its ReLU h, and what backward needs to keep of either
+    backward: Callable  # gradient with respect to h, what was kept -> that with respect to z
+    frees_h: bool = False  # what is kept lies apart from h, whose memory may hold gradients
+
+
+ONE_BIT_MASK = Activation(
+    "fastrelu, one-bit mask",
+    lambda z: fastrelu.relu_with_mask(z, out=z),
+    lambda grad, mask: fastrelu.relu_backward_from_mask(grad, mask, out=grad),
+    frees_h=True,
+)
+
+
+def he(fan_in):
+    """Return the standard deviation of He et al. 2015, https://arxiv.org/abs/1502.01852, eq. 10."""
+    return np.sqrt(2 / fan_in)
+
+
+class Network:
+    """
+    Layers of weights and biases, ReLU between them, softmax cross-entropy at the end.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Of the input, of each hidden layer, and of the output.
+    rng : numpy.random.Generator
+        Draws the weights; the biases start at 0.
+    activation : Activation, optional
+        How ReLU is computed.
+    std : callable, optional
+        Gives the standard deviation of a unit's weights by the number of its inputs.
+    dtype : dtype, optional
+        Of everything.
+    """
+
+    def __init__(self, widths, rng, activation=ONE_BIT_MASK, std=he, dtype=np.float32):
+        self.activation = activation
+        self.layers = [
+            (rng.normal(0, std(n), (n, m)).astype(dtype), np.zeros(m, dtype))
+            for n, m in itertools.pairwise(widths)
+        ]
+
+    def forward(self, x):
+        """Return the scores of x, the input of each layer, and what each ReLU keeps."""
+        inputs, kept = [x], []
+        for weights, biases in self.layers[:-1]:
+            z = inputs[-1] @ weights
+            z += biases
+            h, needed = self.activation.forward(z)
+            inputs.append(h)
+            kept.append(needed)
+        weights, biases = self.layers[-1]
+        return inputs[-1] @ weights + biases, inputs, kept
+
+    def gradients(self, x, labels):
+        """Return the loss, and its gradients in the form of layers."""
+        scores, inputs, kept = self.forward(x)
+        loss, grad = cross_entropy(scores, labels)
+        found = []
+        for weights, _ in reversed(self.layers):
+            h = inputs.pop()
+            found.append((h.T @ grad, grad.sum(axis=0)))
+            if kept:
+                grad = np.matmul(grad, weights.T, out=h if self.activation.frees_h else None)
+                grad = self.activation.backward(grad, kept.pop())
+        return loss, found[::-1]
+
+    def learn(self, x, labels, rate):
+        """Take one step of gradient descent; return the loss before it."""
+        loss, gradients = self.gradients(x, labels)
+        for layer, steps in zip(self.layers, gradients, strict=True):
+            for parameter, step in zip(layer, steps, strict=True):
+                step *= rate
+                parameter -= step
+        return loss
+
+    def accuracy(self, x, labels):
+        """Return the share of x whose greatest score is that of its label."""
+        return np.mean(self.forward(x)[0].argmax(axis=1) == labels)
+
+
+def cross_entropy(scores, labels):
+    """Return the mean cross-entropy of softmax, and its gradient with respect to the scores."""
+    rows = np.arange(len(labels))
+    log_p = scores - scores.max(axis=1, keepdims=True)
+    log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+    grad = np.exp(log_p)
+    grad[rows, labels] -= 1
+    grad /= len(labels)
+    return -log_p[rows, labels].mean(), grad
+
+
+def batches(x, labels, size, rng):
+    """Return x and labels, shuffled, in batches of that size, the last of what is left."""
+    order = rng.permutation(len(x))
+    x, labels = x[order], labels[order]
+    return [(x[i : i + size], labels[i : i + size]) for i in range(0, len(x), size)]
+
+
+def load_digits(rng):
+    """
+    Return scikit-learn's digits, shuffled: (x, labels) to train with, and (x, labels) to test.
+
+    They are 1797 scans of 8 x 8 pixels, here from 0 to 1: the test set of E. Alpaydin and
+    C. Kaynak, "Optical recognition of handwritten digits", UCI Machine Learning Repository, 1998.
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise BadInputError(
+            f"the digits come with scikit-learn, which is needed: {error}"
+        ) from None
+    x, labels = load_digits(return_X_y=True)
+    test, train = np.split(rng.permutation(len(x)), [int(TEST_SHARE * len(x))])
+    x = (x / x.max()).astype(np.float32)
+    return (x[train], labels[train]), (x[test], labels[test])
+
+
+def parser_for(description, epilog, *, epochs, batch, hidden):
+    """Return a parser with the options of every example, and these defaults."""
+    parser = Parser(
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--epochs", type=whole, default=epochs, metavar="N", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--batch",
+        type=whole,
+        default=batch,
+        metavar="N",
+        help="digits in a batch, the whole set if it has fewer; default: %(default)s",
+    )
+    parser.add_argument(
+        "--hidden",
+        type=whole,
+        nargs="+",
+        default=hidden,
+        metavar="N",
+        help=f"units in each hidden layer; default: {' '.join(map(str, hidden))}",
+    )
+    parser.add_argument(
+        "--seed", type=natural, default=0, metavar="N", help="of all that is random; default: 0"
+    )
+    parser.add_argument(
+        "--threads",
+        type=whole,
+        default=1,
+        metavar="N",
+        help="for products of matrices and for fastrelu, at most; default: 1",
+    )
+    parser.add_argument("--plot", metavar="FILE", help="draw it there, as .svg or .png; matplotlib")
+    return parser
+
+
+def natural(text):
+    with contextlib.suppress(ValueError):
+        if (n := int(text)) >= 0:
+            return n
+    raise argparse.ArgumentTypeError(f"a whole number from 0 up is needed, not {text!r}")
+
+
+def whole(text):
+    with contextlib.suppress(ValueError):
+        if (n := int(text)) >= 1:
+            return n
+    raise argparse.ArgumentTypeError(f"a whole number from 1 up is needed, not {text!r}")
+
+
+def positive(text):
+    with contextlib.suppress(ValueError):
+        if 0 < (value := float(text)) < float("inf"):
+            return value
+    raise argparse.ArgumentTypeError(f"a positive number is needed, not {text!r}")
+
+
+def plot_kind(path):
+    """Return what kind of plot the file's name asks for, if it can be drawn; None for no name."""
+    if path is None:
+        return None
+    kind = os.path.splitext(path)[1].lower()
+    if kind not in (".svg", ".png"):
+        raise BadInputError(f"--plot {path}: the name must end in .svg or .png")
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise BadInputError(f"--plot needs matplotlib: {error}") from None
+    return kind[1:]
+
+
+def limit_threads(n):
+    """Return a context in which NumPy's BLAS and fastrelu have at most so many threads."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError as error:
+        raise BadInputError(
+            f"threadpoolctl, which comes with scikit-learn, is needed: {error}"
+        ) from None
+    return threadpool_limits(n)
+
+
+def run(parser, main):
+    """Call main(options, progress); return the exit status, with bad input told in one line."""
+    progress = Progress()
+    try:
+        options = parser.parse_args()
+        with limit_threads(options.threads):
+            status = main(options, progress)
+        sys.stdout.flush()
+        return status
+    except BadInputError as error:
+        progress.clear()
+        parser.error(str(error))
+    except MemoryError as error:
+        progress.clear()
+        parser.error(f"not enough memory: {error}")
+    except BrokenPipeError:
+        # Nothing can be printed; what the interpreter flushes at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        progress.clear()
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return 130
