@@ -1,20 +1,44 @@
-from collections.abc import Mapping
+# As in reference.pyi, whose heading says why:
+# mypy: disable-error-code="overload-overlap, overload-cannot-match"
+# pyright: reportOverlappingOverload=false
+
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import (
     Any,
     Final,
     Literal,
     NamedTuple,
-    Protocol,
     SupportsIndex,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Unpack,
     overload,
     type_check_only,
 )
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import reference as reference
+from .reference import (
+    _Array,
+    _ArrayT,
+    _Casting,
+    _Container,
+    _FloatT,
+    _Mask,
+    _NumberT,
+    _Order,
+    _Out,
+    _ScalarT,
+    _ShapeT,
+    _Where,
+)
+from .reference import relu_backward_from_mask as relu_backward_from_mask
+from .reference import relu_derivative as relu_derivative
+from .reference import relu_with_mask as relu_with_mask
 
 __all__ = [
     "cache_info",
@@ -36,29 +60,217 @@ __all__ = [
 
 __version__: Final[str]
 
-@type_check_only
-class ReluWithMask(Protocol):
-    def __call__(
-        self,
-        x: ArrayLike,
-        out: NDArray[Any] | None = None,
-        mask: NDArray[np.uint8] | None = None,
-        *,
-        at_zero: Literal[0, 1] = 0,
-    ) -> tuple[NDArray[Any], NDArray[np.uint8]]: ...
+_SignedT = TypeVar("_SignedT", bound=np.signedinteger[Any])
+_UnsignedT = TypeVar("_UnsignedT", bound=np.unsignedinteger[Any])
+
+_Dtype: TypeAlias = type[_ScalarT] | np.dtype[_ScalarT]
+_Scalar: TypeAlias = complex | np.generic
 
 @type_check_only
-class ReluBackwardFromMask(Protocol):
+class _Options(TypedDict, total=False):
+    where: _Where
+    casting: _Casting
+    order: _Order
+    subok: bool
+
+@type_check_only
+class _AllOptions(_Options, total=False):
+    dtype: DTypeLike | None
+    signature: str | tuple[DTypeLike | None, ...]
+
+@type_check_only
+class _Relu(np.ufunc):  # type: ignore[misc]  # NumPy's stubs call it final
+    @overload
     def __call__(
-        self, grad: ArrayLike, mask: NDArray[np.uint8], out: NDArray[Any] | None = None
+        self, x: ArrayLike | _Container, /, out: _Out[_ArrayT], **options: Unpack[_AllOptions]
+    ) -> _ArrayT: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, _NumberT],
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _NumberT]: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, np.bool],
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, np.intp]: ...
+    @overload
+    def __call__(
+        self,
+        x: NDArray[np.generic],
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> NDArray[np.generic]: ...
+    @overload
+    def __call__(
+        self,
+        x: np.ndarray[_ShapeT, Any],
+        /,
+        out: None = None,
+        *,
+        dtype: _Dtype[_ScalarT],
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _ScalarT]: ...
+    @overload
+    def __call__(
+        self, x: _NumberT, /, out: None = None, *, dtype: None = None, **options: Unpack[_Options]
+    ) -> _NumberT: ...
+    @overload
+    def __call__(
+        self,
+        x: int | np.bool,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> np.intp: ...
+    @overload
+    def __call__(
+        self, x: float, /, out: None = None, *, dtype: None = None, **options: Unpack[_Options]
+    ) -> np.float64: ...
+    @overload
+    def __call__(
+        self, x: complex, /, out: None = None, *, dtype: None = None, **options: Unpack[_Options]
+    ) -> np.complex128: ...
+    @overload
+    def __call__(
+        self,
+        x: _Scalar,
+        /,
+        out: None = None,
+        *,
+        dtype: _Dtype[_ScalarT],
+        **options: Unpack[_Options],
+    ) -> _ScalarT: ...
+    @overload
+    def __call__(
+        self, x: _Scalar | _Container, /, out: None = None, **options: Unpack[_AllOptions]
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self, x: ArrayLike, /, out: None = None, **options: Unpack[_AllOptions]
+    ) -> NDArray[Any]: ...
+
+# Of two types of one kind, the result has the wider.
+@type_check_only
+class _ReluBackward(np.ufunc):  # type: ignore[misc]  # NumPy's stubs call it final
+    @overload
+    def __call__(
+        self,
+        grad: ArrayLike | _Container,
+        x: ArrayLike | _Container,
+        /,
+        out: _Out[_ArrayT],
+        **options: Unpack[_AllOptions],
+    ) -> _ArrayT: ...
+    @overload
+    def __call__(
+        self,
+        grad: _Array[_ShapeT, _FloatT] | int,
+        x: _Array[_ShapeT, _FloatT],
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _FloatT]: ...
+    @overload
+    def __call__(
+        self,
+        grad: NDArray[np.floating[Any]] | int,
+        x: NDArray[np.floating[Any]],
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> NDArray[np.inexact[Any]]: ...
+    @overload
+    def __call__(
+        self,
+        grad: _Array[_ShapeT, _SignedT] | int,
+        x: _Array[_ShapeT, _SignedT],
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _SignedT]: ...
+    @overload
+    def __call__(
+        self,
+        grad: _Array[_ShapeT, _UnsignedT] | int,
+        x: _Array[_ShapeT, _UnsignedT],
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _UnsignedT]: ...
+    @overload
+    def __call__(
+        self,
+        grad: np.ndarray[_ShapeT, Any],
+        x: np.ndarray[_ShapeT, Any],
+        /,
+        out: None = None,
+        *,
+        dtype: _Dtype[_ScalarT],
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _ScalarT]: ...
+    @overload
+    def __call__(
+        self,
+        grad: _FloatT,
+        x: _FloatT,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _FloatT: ...
+    @overload
+    def __call__(
+        self, grad: _Scalar, x: _Scalar, /, out: None = None, **options: Unpack[_AllOptions]
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self,
+        grad: _Container,
+        x: ArrayLike | _Container,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self, grad: ArrayLike, x: _Container, /, out: None = None, **options: Unpack[_AllOptions]
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self, grad: ArrayLike, x: ArrayLike, /, out: None = None, **options: Unpack[_AllOptions]
     ) -> NDArray[Any]: ...
 
 @type_check_only
 class Implementation(NamedTuple):
-    relu: np.ufunc
-    relu_backward: np.ufunc
-    relu_with_mask: ReluWithMask
-    relu_backward_from_mask: ReluBackwardFromMask
+    relu: _Relu
+    relu_backward: _ReluBackward
+    relu_with_mask: Callable[..., tuple[NDArray[Any], _Mask]]
+    relu_backward_from_mask: Callable[..., NDArray[Any]]
 
 @type_check_only
 class CacheInfo(NamedTuple):
@@ -69,12 +281,9 @@ class CacheInfo(NamedTuple):
 
 isa: Final[str]
 implementations: Final[Mapping[str, Implementation]]
-relu: Final[np.ufunc]
-relu_backward: Final[np.ufunc]
-relu_with_mask: Final[ReluWithMask]
-relu_backward_from_mask: Final[ReluBackwardFromMask]
+relu: Final[_Relu]
+relu_backward: Final[_ReluBackward]
 
-def relu_derivative(x: ArrayLike, at_zero: Literal[0, 1] = 0) -> Any: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: SupportsIndex) -> None: ...
 def num_threads(n: SupportsIndex) -> AbstractContextManager[None]: ...

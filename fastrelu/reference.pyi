@@ -1,44 +1,190 @@
-from typing import Any, Literal
+# To a checker a bool is an int, an int a float, and a number ArrayLike: what fits first is meant.
+# For mypy, what fits depends on where the result goes, too. For it to find an error where float64
+# goes to a variable of float32, what fits next returns generic or inexact, and not yet Any.
+# mypy: disable-error-code="overload-overlap, overload-cannot-match"
+# pyright: reportOverlappingOverload=false
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload, type_check_only
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+_ArrayT = TypeVar("_ArrayT", bound=NDArray[Any])
+_ShapeT = TypeVar("_ShapeT", bound=tuple[int, ...])
+_ScalarT = TypeVar("_ScalarT", bound=np.generic)
+_NumberT = TypeVar("_NumberT", bound=np.number[Any] | np.timedelta64 | np.object_)
+_FloatT = TypeVar("_FloatT", bound=np.floating[Any])
+
+_Array: TypeAlias = np.ndarray[_ShapeT, np.dtype[_ScalarT]]
+_AtZero: TypeAlias = Literal[0, 1]
+_Casting: TypeAlias = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
+_Mask: TypeAlias = NDArray[np.uint8]
+_Order: TypeAlias = Literal["K", "A", "C", "F"] | None
+_Out: TypeAlias = _ArrayT | tuple[_ArrayT]
+_Where: TypeAlias = bool | np.bool | NDArray[np.bool] | Sequence[_Where]
+
+# A container that takes over the calls of ufuncs. Its method is any str, which ndarray's own, of
+# some literals, does not take: so that an array is none, and what it gives does not become Any.
+@type_check_only
+class _Container(Protocol):
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, /, *inputs: Any, **kwargs: Any
+    ) -> Any: ...
+
+@overload
 def relu(
     x: ArrayLike,
     /,
-    out: NDArray[Any] | tuple[NDArray[Any]] | None = None,
+    out: _Out[_ArrayT],
     *,
-    where: ArrayLike = True,
-    casting: Literal["no", "equiv", "safe", "same_kind", "unsafe"] = "same_kind",
-    order: Literal["K", "A", "C", "F"] = "K",
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: DTypeLike | None = None,
+    subok: bool = True,
+) -> _ArrayT: ...
+@overload
+def relu(
+    x: _Array[_ShapeT, _NumberT],
+    /,
+    out: None = None,
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: None = None,
+    subok: bool = True,
+) -> _Array[_ShapeT, _NumberT]: ...
+@overload
+def relu(
+    x: _Array[_ShapeT, np.bool],
+    /,
+    out: None = None,
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: None = None,
+    subok: bool = True,
+) -> _Array[_ShapeT, np.intp]: ...
+@overload
+def relu(
+    x: ArrayLike,
+    /,
+    out: None = None,
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
     dtype: DTypeLike | None = None,
     subok: bool = True,
 ) -> Any: ...
+@overload
 def relu_backward(
     grad: ArrayLike,
     x: ArrayLike,
     /,
-    out: NDArray[Any] | tuple[NDArray[Any]] | None = None,
+    out: _Out[_ArrayT],
     *,
-    where: ArrayLike = True,
-    casting: Literal["no", "equiv", "safe", "same_kind", "unsafe"] = "same_kind",
-    order: Literal["K", "A", "C", "F"] = "K",
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: DTypeLike | None = None,
+    subok: bool = True,
+) -> _ArrayT: ...
+@overload
+def relu_backward(
+    grad: _Array[_ShapeT, _FloatT] | int,
+    x: _Array[_ShapeT, _FloatT],
+    /,
+    out: None = None,
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: None = None,
+    subok: bool = True,
+) -> _Array[_ShapeT, _FloatT]: ...
+@overload
+def relu_backward(
+    grad: ArrayLike,
+    x: ArrayLike,
+    /,
+    out: None = None,
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
     dtype: DTypeLike | None = None,
     subok: bool = True,
 ) -> Any: ...
-def relu_derivative(x: ArrayLike, at_zero: Literal[0, 1] = 0) -> Any: ...
+@overload
+def relu_derivative(
+    x: _Array[_ShapeT, _NumberT], at_zero: _AtZero = 0
+) -> _Array[_ShapeT, _NumberT]: ...
+@overload
+def relu_derivative(
+    x: _Array[_ShapeT, np.bool], at_zero: _AtZero = 0
+) -> _Array[_ShapeT, np.intp]: ...
+@overload
+def relu_derivative(x: NDArray[np.generic], at_zero: _AtZero = 0) -> NDArray[np.generic]: ...
+@overload
+def relu_derivative(x: _NumberT, at_zero: _AtZero = 0) -> _NumberT: ...
+@overload
+def relu_derivative(x: int | np.bool, at_zero: _AtZero = 0) -> np.intp: ...
+@overload
+def relu_derivative(x: float, at_zero: _AtZero = 0) -> np.float64: ...
+@overload
+def relu_derivative(x: np.generic | _Container, at_zero: _AtZero = 0) -> Any: ...
+@overload
+def relu_derivative(x: ArrayLike, at_zero: _AtZero = 0) -> NDArray[Any]: ...
+@overload
 def relu_with_mask(
-    x: ArrayLike,
-    out: NDArray[Any] | None = None,
-    mask: NDArray[np.uint8] | None = None,
+    x: ArrayLike, out: _ArrayT, mask: _Mask | None = None, *, at_zero: _AtZero = 0
+) -> tuple[_ArrayT, _Mask]: ...
+@overload
+def relu_with_mask(
+    x: _Array[_ShapeT, _NumberT],
+    out: None = None,
+    mask: _Mask | None = None,
     *,
-    at_zero: Literal[0, 1] = 0,
-) -> tuple[NDArray[Any], NDArray[np.uint8]]: ...
+    at_zero: _AtZero = 0,
+) -> tuple[_Array[_ShapeT, _NumberT], _Mask]: ...
+@overload
+def relu_with_mask(
+    x: _Array[_ShapeT, np.bool],
+    out: None = None,
+    mask: _Mask | None = None,
+    *,
+    at_zero: _AtZero = 0,
+) -> tuple[_Array[_ShapeT, np.intp], _Mask]: ...
+@overload
+def relu_with_mask(
+    x: NDArray[np.generic], out: None = None, mask: _Mask | None = None, *, at_zero: _AtZero = 0
+) -> tuple[NDArray[np.generic], _Mask]: ...
+@overload
+def relu_with_mask(
+    x: ArrayLike, out: None = None, mask: _Mask | None = None, *, at_zero: _AtZero = 0
+) -> tuple[NDArray[Any], _Mask]: ...
+@overload
+def relu_backward_from_mask(grad: ArrayLike, mask: _Mask, out: _ArrayT) -> _ArrayT: ...
+@overload
 def relu_backward_from_mask(
-    grad: ArrayLike, mask: NDArray[np.uint8], out: NDArray[Any] | None = None
-) -> NDArray[Any]: ...
+    grad: _Array[_ShapeT, _NumberT], mask: _Mask, out: None = None
+) -> _Array[_ShapeT, _NumberT]: ...
+@overload
+def relu_backward_from_mask(
+    grad: _Array[_ShapeT, np.bool], mask: _Mask, out: None = None
+) -> _Array[_ShapeT, np.intp]: ...
+@overload
+def relu_backward_from_mask(
+    grad: NDArray[np.generic], mask: _Mask, out: None = None
+) -> NDArray[np.generic]: ...
+@overload
+def relu_backward_from_mask(grad: ArrayLike, mask: _Mask, out: None = None) -> NDArray[Any]: ...
 def check_at_zero(at_zero: object) -> None: ...
 def contiguous_operand(name: str, operand: ArrayLike) -> NDArray[Any]: ...
 def check_out(out: object, operand: NDArray[Any]) -> None: ...
 def check_mask(mask: object, operand: NDArray[Any], *, written: bool) -> None: ...
-def check_apart(out: NDArray[Any], mask: NDArray[np.uint8]) -> None: ...
+def check_apart(out: NDArray[Any], mask: _Mask) -> None: ...
