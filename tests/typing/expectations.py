@@ -187,6 +187,14 @@ assert_type(fastrelu.show_config("stdout"), None)
 assert_type(fastrelu.show_config(mode="dicts"), dict[str, str | list[str]])
 
 
+def patch_and_unpatch() -> None:
+    assert_type(fastrelu.patch_numpy(), None)
+    assert_type(fastrelu.numpy_is_patched(), bool)
+    assert_type(fastrelu.unpatch_numpy(), None)
+    with fastrelu.patched_numpy() as nothing:
+        assert_type(nothing, None)
+
+
 def with_or_without_out(x: Float32, out: Float32 | None = None) -> Float32:
     assert_type(relu_backward(x, x, out), Float32)
     assert_type(relu_with_mask(x, out), tuple[Float32, Mask])
