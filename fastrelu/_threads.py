@@ -26,8 +26,8 @@ def start(core):
     global _core
     _core = core
     core.set_num_threads(_initial())
-    # Stores past the caches win from where the operands no longer fit into the last one. Measured by
-    # two threads with 32 MiB of it, in rows of the same call, as the time over that of plain stores,
+    # Stores past the caches win from where the operands no longer fit into the last one. Measured
+    # by two threads with 32 MiB of it, in rows of one call, as the time over that of plain stores,
     # with 12, 16, 20, 24, 28 and 32 MiB of output. Forward alone: 1.43, 1.32, 1.13, 0.99, 0.81,
     # 0.60; and a sum of it: 0.80, 0.73, 0.77, 0.72, 0.73, 0.68. Backward alone: 1.03, 0.76, 0.75,
     # 0.70, 0.72, 0.75; and a sum: 0.98, 0.84, 0.85, 0.86, 0.86, 0.86.
