@@ -54,9 +54,9 @@ pytest() {
 
 if [[ $1 == address ]]; then
     # Not test_memory.py: freed memory stays in quarantine, and the process grows. Not test_main.py,
-    # which watches a clock, nor test_bench.py and test_reference.py: they have no C of their own.
+    # which watches a clock, nor what has no C of its own.
     # Of the calls that are those of maximum, a few types: the others go the same ways.
-    left_out=(--ignore=tests/test_{memory,main,bench,reference}.py)
+    left_out=(--ignore=tests/test_{memory,main,run,bench,reference}.py)
     pytest "${left_out[@]}" -k "not every_call or [b- or [f- or [O-" "${@:3}"
     sanitized "$python" -m fastrelu check
 else
