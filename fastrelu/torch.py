@@ -1,0 +1,233 @@
+"""ReLU for PyTorch's tensors on the CPU, which keeps one bit of each element for its gradient."""
+
+try:
+    import torch
+except ImportError as error:
+    raise ImportError(
+        f"fastrelu.torch needs PyTorch, which cannot be imported ({error}): pip install torch",
+        name="torch",
+    ) from error
+
+import fastrelu
+
+__all__ = ["ReLU", "relu"]
+
+_DTYPES = (
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+    *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+)
+
+
+@torch.compiler.disable
+def relu(x, /):
+    """
+    Rectified linear unit of a tensor: `torch.relu` that keeps one bit an element for its gradient.
+
+    `torch.relu` keeps its output until the backward pass, this a mask: a thirty-second of a float32
+    output. It saves that memory where nothing else keeps the output. A following convolution or
+    `torch.nn.Linear` does keep it, as its input; then the mask only comes on top.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        On the CPU, of any shape and strides; of dtype float16, bfloat16, float32 or float64, or,
+        without a gradient, uint8, int8, int16, int32 or int64.
+
+    Returns
+    -------
+    torch.Tensor
+        Of the shape, dtype and strides of ``torch.relu(x)``: x itself, bit for bit, unless
+        ``x < 0``; then it is 0. The gradient passes, bit for bit, unless ``x <= 0``. Only a NaN of
+        bfloat16 may get another sign and payload, as PyTorch gives it.
+
+    Raises
+    ------
+    TypeError
+        If x is not a tensor, or is sparse, nested, quantized or of another dtype.
+    ValueError
+        If x is on another device.
+
+    See Also
+    --------
+    ReLU : the same as a module.
+    fastrelu.relu_with_mask : the same for NumPy arrays.
+
+    Notes
+    -----
+    It can be differentiated any number of times, in reverse and in forward mode, and under the
+    transforms of `torch.func`, where `torch.vmap` takes row by row. Without ``x.requires_grad``,
+    and under `torch.no_grad` and `torch.inference_mode`, no mask is made. `torch.compile` breaks
+    its graph here, and so cannot do with ``fullgraph=True``. It is for large tensors: what a call
+    costs beyond the work is some 20 µs, of `torch.relu` 1 µs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastrelu.torch
+    >>> x = torch.tensor([-1.0, 0.0, 2.0], requires_grad=True)
+    >>> fastrelu.torch.relu(x).sum().backward()
+    >>> x.grad
+    tensor([0., 0., 1.])
+    """
+    if torch.overrides.has_torch_function_unary(x):
+        return torch.overrides.handle_torch_function(relu, (x,), x)
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"x must be a tensor, not {type(x).__name__}")
+    if x.is_nested or x.layout != torch.strided:
+        raise TypeError(f"x must be a dense tensor, not {'nested' if x.is_nested else x.layout}")
+    if x.dtype not in _DTYPES:
+        names = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
+        raise TypeError(f"x must be of a dtype among {names}, not {x.dtype}")
+    if x.device.type != "cpu":
+        raise ValueError(f"x must be on the CPU, not on {x.device}; torch.relu takes it there")
+    return _Relu.apply(x, x.requires_grad and torch.is_grad_enabled())[0]
+
+
+class ReLU(torch.nn.Module):
+    """
+    The module of `relu`, in place of `torch.nn.ReLU`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastrelu.torch
+    >>> model = torch.nn.Sequential(torch.nn.LayerNorm(3), fastrelu.torch.ReLU())
+    >>> model(torch.zeros(2, 3)).shape
+    torch.Size([2, 3])
+    """
+
+    def forward(self, x):
+        """Return ``relu(x)``."""
+        return relu(x)
+
+
+class _Relu(torch.autograd.Function):
+    """Gives y, and the mask if one is wanted, else an empty one."""
+
+    @staticmethod
+    def forward(x, wanted):
+        if wanted:
+            return torch.ops.fastrelu.relu_with_mask(x)
+        return torch.ops.fastrelu.relu(x), torch.empty(0, dtype=torch.uint8)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        y, mask = output
+        ctx.save_for_backward(mask)
+        ctx.save_for_forward(y)  # given to jvp within this call, and let go then
+        ctx.stride = y.stride()
+
+    @staticmethod
+    @torch.compiler.disable
+    def backward(ctx, grad, _):
+        return _ReluBackward.apply(grad, *ctx.saved_tensors, ctx.stride), None
+
+    @staticmethod
+    def jvp(ctx, tangent, _):
+        (y,) = ctx.saved_tensors
+        _, mask = _Relu.apply(y, True)
+        return _ReluBackward.apply(tangent, mask, y.stride()), None
+
+    @staticmethod
+    def vmap(info, in_dims, x, wanted):
+        rows = [row.contiguous() for row in x.unbind(in_dims[0])]
+        results = [_Relu.apply(row, wanted or row.requires_grad) for row in rows]
+        return tuple(map(torch.stack, zip(*results, strict=True))), (0, 0)
+
+
+class _ReluBackward(torch.autograd.Function):
+    """Linear in grad, and so the same again when it is differentiated."""
+
+    @staticmethod
+    def forward(grad, mask, stride):
+        return torch.ops.fastrelu.relu_backward_from_mask(grad, mask, stride)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, mask, ctx.stride = inputs
+        ctx.save_for_backward(mask)
+        ctx.save_for_forward(mask)
+
+    @staticmethod
+    @torch.compiler.disable
+    def backward(ctx, grad):
+        return _ReluBackward.apply(grad, *ctx.saved_tensors, ctx.stride), None, None
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return _ReluBackward.apply(tangent, *ctx.saved_tensors, ctx.stride)
+
+    @staticmethod
+    def vmap(info, in_dims, grad, mask, stride):
+        grads, masks = (
+            [rows] * info.batch_size if dim is None else rows.unbind(dim)
+            for rows, dim in zip((grad, mask), in_dims[:2], strict=True)
+        )
+        rows = map(_ReluBackward.apply, grads, masks, [stride] * info.batch_size)
+        return torch.stack(tuple(rows)), 0
+
+
+# As operators they are seen by what watches or records PyTorch's: fake tensors, make_fx, profilers.
+# torch.compile would at times trace them without their gradient: it is kept from all that has one.
+_library = torch.library.Library("fastrelu", "DEF")
+
+
+def _operator(signature, returned):
+    """Define an operator by what it returns, still empty, and by the function that fills that."""
+
+    def define(fill):
+        def run(*args):
+            results = returned(*args)
+            fill(*args, results)
+            return results
+
+        name = _library.define(signature)
+        _library.impl(name, run, "CPU")
+        torch.library.register_fake(f"fastrelu::{name}", returned, lib=_library)
+        return fill
+
+    return define
+
+
+def _memory(dense):
+    """Return the memory of a tensor without gaps as an array of one dimension."""
+    dense = dense.detach()
+    if dense.dtype == torch.bfloat16:  # which NumPy lacks
+        dense = dense.view(torch.int16)
+    return dense.as_strided((dense.numel(),), (1,)).numpy()
+
+
+def _as_in(dense, x):
+    """Return x where its memory is in the order of dense, or else dense with what x holds."""
+    return x if x.stride() == dense.stride() else dense.copy_(x)
+
+
+@_operator("relu(Tensor x) -> Tensor", torch.empty_like)
+def _(x, y):
+    if x.dtype == torch.bfloat16:
+        torch.clamp_min(x, 0, out=y)
+    else:
+        fastrelu.relu(_memory(_as_in(y, x)), out=_memory(y))
+
+
+@_operator(
+    "relu_with_mask(Tensor x) -> (Tensor, Tensor)",
+    lambda x: (torch.empty_like(x), torch.empty((x.numel() + 7) // 8, dtype=torch.uint8)),
+)
+def _(x, results):
+    y, mask = results
+    if x.dtype == torch.bfloat16:
+        torch.clamp_min(x, 0, out=y)
+        magnitude = _memory(y) & 0x7FFF  # 0 for either zero; a NaN may have either sign
+        fastrelu.relu_with_mask(magnitude, magnitude, _memory(mask))
+    else:
+        fastrelu.relu_with_mask(_memory(_as_in(y, x)), _memory(y), _memory(mask))
+
+
+@_operator(
+    "relu_backward_from_mask(Tensor grad, Tensor mask, SymInt[] stride) -> Tensor",
+    lambda grad, mask, stride: grad.new_empty_strided(grad.shape, stride),
+)
+def _(grad, mask, stride, result):
+    grad = _memory(_as_in(result, grad))
+    fastrelu.relu_backward_from_mask(grad, _memory(mask), _memory(result))
