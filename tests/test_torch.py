@@ -222,6 +222,24 @@ def test_the_output_is_let_go():
     assert x.grad.tolist() == [1] * 100
 
 
+def test_an_output_may_be_written_to():
+    x = torch.tensor([-1.0, 2.0], requires_grad=True)
+    y = relu(x * 2)
+    y += 5
+    assert y.tolist() == [5, 9]
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 2]
+
+
+@pytest.mark.skipif(fastrelu.cache_info().limit < 1 << 24, reason="no memory is kept")
+def test_memory_of_outputs_is_kept_for_the_next():
+    x = torch.ones(1 << 20)
+    assert relu(x).shape == x.shape
+    before = fastrelu.cache_info().hits
+    gradient(relu, x, x)
+    assert fastrelu.cache_info().hits > before
+
+
 @pytest.mark.parametrize(
     "mode", [torch.no_grad, torch.inference_mode, torch.enable_grad], ids=lambda m: m.__name__
 )
