@@ -192,7 +192,7 @@ cdef inline int element_of_array(cnp.ndarray array) noexcept:
 cdef inline cnp.ndarray contiguous_operand(str name, object given):
     """The array if kernels take it as it is; else what the reference makes of it."""
     cdef cnp.ndarray array
-    if cnp.PyArray_Check(given):
+    if cnp.PyArray_CheckExact(given):
         array = given
         if (cnp.PyArray_IS_C_CONTIGUOUS(array) and cnp.PyArray_ISNOTSWAPPED(array)
                 and element_of_array(array) >= 0):
@@ -201,8 +201,8 @@ cdef inline cnp.ndarray contiguous_operand(str name, object given):
 
 
 cdef inline bint is_like(object given, int type_num, int ndim, const cnp.npy_intp *shape):
-    """Whether it is a C-contiguous array of that type and shape, as reference.check_ would find."""
-    if not cnp.PyArray_Check(given):
+    """Whether it is a C-contiguous ndarray of that type and shape, and of no subclass."""
+    if not cnp.PyArray_CheckExact(given):
         return False
     cdef cnp.ndarray array = given
     if (cnp.PyArray_NDIM(array) != ndim or cnp.PyArray_TYPE(array) != type_num

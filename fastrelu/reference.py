@@ -185,7 +185,8 @@ def relu_with_mask(x, out=None, mask=None, *, at_zero=0):
     ----------
     x : array_like
         Of any shape and memory order; integers, bool or real floats. A subclass of ndarray is taken
-        as the array that it holds. It is copied unless C-contiguous and of native byte order.
+        as the array that it holds, but a masked array is refused. It is copied unless C-contiguous
+        and of native byte order.
     out : ndarray, optional
         Where y goes: of the shape and dtype of y, C-contiguous, writable. It may be x.
     mask : ndarray, optional
@@ -207,7 +208,9 @@ def relu_with_mask(x, out=None, mask=None, *, at_zero=0):
     Raises
     ------
     TypeError
-        If x holds neither integers nor real floats, or out or mask is not an array.
+        If x holds neither integers nor real floats; if it is a masked array, or of another library
+        that NumPy leaves its functions to (``__array_function__``: dask, sparse), where the mask or
+        the container would be lost; if out or mask is not an array.
     ValueError
         If out or mask is not as said above, or at_zero is neither 0 nor 1. Nothing is written then.
 
@@ -253,7 +256,8 @@ def relu_backward_from_mask(grad, mask, out=None):
     grad : array_like
         The gradient with respect to the output of relu: of any shape and memory order; integers,
         bool or real floats, not necessarily those of x. A subclass of ndarray is taken as the array
-        that it holds. It is copied unless C-contiguous and of native byte order.
+        that it holds, but a masked array is refused. It is copied unless C-contiguous and of native
+        byte order.
     mask : ndarray of uint8, of shape ((grad.size + 7) // 8,)
         From `relu_with_mask`: C-contiguous, its bits in the C order of grad. It may be read-only.
     out : ndarray, optional
@@ -269,7 +273,9 @@ def relu_backward_from_mask(grad, mask, out=None):
     Raises
     ------
     TypeError
-        If grad holds neither integers nor real floats, or mask or out is not an array.
+        If grad holds neither integers nor real floats; if it is a masked array, or of another
+        library that NumPy leaves its functions to (``__array_function__``: dask, sparse), where the
+        mask or the container would be lost; if mask or out is not an array.
     ValueError
         If mask or out is not as said above. Nothing is written then.
 
@@ -303,11 +309,24 @@ def check_at_zero(at_zero):
 
 def contiguous_operand(name, operand):
     """Return an operand as a C-contiguous array in native byte order; raise if it has no mask."""
+    if isinstance(operand, np.ma.MaskedArray):
+        advice = f"give {name}.data or {name}.filled(0)"
+        raise TypeError(f"{name} must not be a masked array, whose mask would be lost: {advice}")
+    if _is_foreign(operand):
+        kind = f"{type(operand).__module__}.{type(operand).__name__}"
+        advice = "relu and relu_backward take it as it is"
+        raise TypeError(f"{name} must be an array of NumPy, not {kind}; {advice}")
     operand = np.asarray(operand, order="C")
     if operand.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold integers or real floats, not {operand.dtype}")
     dtype = np.dtype(int) if operand.dtype.kind == "b" else operand.dtype.newbyteorder("=")
     return operand.astype(dtype, copy=False)
+
+
+def _is_foreign(operand):
+    """Whether NumPy leaves its functions to the type of an operand, which may be lazy or sparse."""
+    kind = type(operand)
+    return hasattr(kind, "__array_function__") and not issubclass(kind, np.ndarray)
 
 
 def check_out(out, operand):
@@ -333,7 +352,7 @@ def check_apart(out, mask):
 
 
 def _check_array(array, shape, dtype, written, expected):
-    if not isinstance(array, np.ndarray):
+    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{expected}, not {type(array).__name__}")
     for wrong, what in (
         (array.shape != shape, f"its shape is {array.shape}"),

@@ -206,7 +206,6 @@ LAYOUTS = {
     "read_only": lambda x: np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
     "subclass": lambda x: x.view(Subclass),
     "matrix_in_fortran_order": lambda x: np.asfortranarray(x).view(Subclass),
-    "masked_array": lambda x: np.ma.masked_less(x, 1),
     "list": lambda x: x.tolist(),
     "metadata": lambda x: x.view(np.dtype(x.dtype, metadata={"unit": "m"})),
 }
@@ -338,6 +337,7 @@ REFUSED = {
     "mask_reversed": (None, np.ones(126, "u1")[::-1], ValueError, MASK, "it is not C-contiguous"),
     "mask_list": (None, [1] * 126, TypeError, MASK, "not list"),
     "mask_bytes": (None, b"1" * 126, TypeError, MASK, "not bytes"),
+    "mask_masked": (None, np.ma.ones(126, "u1"), TypeError, MASK, "not MaskedArray"),
     "out_shape": (np.ones(N - 1, "f4"), None, ValueError, OUT, "its shape is (1002,)"),
     "out_deep": (np.ones((1, N), "f4"), None, ValueError, OUT, "its shape is (1, 1003)"),
     "out_dtype": (np.ones(N, "f8"), None, ValueError, OUT, "its dtype is float64"),
@@ -346,6 +346,7 @@ REFUSED = {
     "out_step": (np.ones(2 * N, "f4")[::2], None, ValueError, OUT, "it is not C-contiguous"),
     "out_read_only": (read_only(np.ones(N, "f4")), None, ValueError, OUT, "it is read-only"),
     "out_list": ([1.0] * N, None, TypeError, OUT, "not list"),
+    "out_masked": (np.ma.ones(N, "f4"), None, TypeError, OUT, "not MaskedArray"),
     "out_tuple": ((np.ones(N, "f4"),), None, TypeError, OUT, "not tuple"),
 }
 
@@ -406,6 +407,34 @@ def test_a_bool_gives_the_default_integer_to_out_too(functions):
     with pytest.raises(ValueError, match="its dtype is bool"):
         functions.relu_with_mask(x, np.ones(2, "?"))
     assert functions.relu_with_mask(x, np.ones(2, int))[0].tolist() == [1, 0]
+
+
+class Lazy:
+    """An array of another library: NumPy leaves its functions to it, and may compute it."""
+
+    def __array_function__(self, *args):
+        return NotImplemented
+
+    def __array__(self, dtype=None, copy=None):
+        raise AssertionError("it was computed")
+
+
+CONTAINERS = {
+    "masked": (np.ma.masked_less(np.ones(N, "f4"), 0), "a masked array, .* {0}.data or {0}.filled"),
+    "lazy": (Lazy(), "an array of NumPy, not .*Lazy; relu and relu_backward take it"),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_container_that_would_be_lost_is_refused(functions, container):
+    operand, message = CONTAINERS[container]
+    out, mask = np.ones(N, "f4"), np.ones(126, "u1")
+    with pytest.raises(TypeError, match="x must (not )?be " + message.format("x")):
+        functions.relu_with_mask(operand, out, mask)
+    with pytest.raises(TypeError, match="grad must (not )?be " + message.format("grad")):
+        functions.relu_backward_from_mask(operand, mask, out)
+    assert out.all()
+    assert mask.all()
 
 
 UNFIT = {
