@@ -11,19 +11,53 @@
     DO(relu, 1)                 \
     DO(relu_backward, 2)
 
-/* DO(element, width in bits, kind of gate, ...) */
-#define FASTRELU_ELEMENTS(DO, ...)     \
-    DO(i8, 8, signed, __VA_ARGS__)     \
-    DO(i16, 16, signed, __VA_ARGS__)   \
-    DO(i32, 32, signed, __VA_ARGS__)   \
-    DO(i64, 64, signed, __VA_ARGS__)   \
-    DO(u8, 8, unsigned, __VA_ARGS__)   \
-    DO(u16, 16, unsigned, __VA_ARGS__) \
-    DO(u32, 32, unsigned, __VA_ARGS__) \
-    DO(u64, 64, unsigned, __VA_ARGS__) \
-    DO(f16, 16, float, __VA_ARGS__)    \
-    DO(f32, 32, float, __VA_ARGS__)    \
-    DO(f64, 64, float, __VA_ARGS__)
+/* DO(width in bits, kind of gate, ...): what kernels are compiled for */
+#define FASTRELU_GATES(DO, ...)   \
+    DO(8, signed, __VA_ARGS__)    \
+    DO(16, signed, __VA_ARGS__)   \
+    DO(32, signed, __VA_ARGS__)   \
+    DO(64, signed, __VA_ARGS__)   \
+    DO(8, unsigned, __VA_ARGS__)  \
+    DO(16, unsigned, __VA_ARGS__) \
+    DO(32, unsigned, __VA_ARGS__) \
+    DO(64, unsigned, __VA_ARGS__) \
+    DO(16, float, __VA_ARGS__)    \
+    DO(32, float, __VA_ARGS__)    \
+    DO(64, float, __VA_ARGS__)    \
+    DO(8, narrow, __VA_ARGS__)
+
+/* DO(element, width in bits, kind of gate, its bounds as gates.inc has them, ...): NumPy's types by
+   kind and width, those of ml_dtypes by name */
+#define FASTRELU_ELEMENTS(DO, ...)                                                      \
+    DO(i8, 8, signed, 0, __VA_ARGS__)                                                   \
+    DO(i16, 16, signed, 0, __VA_ARGS__)                                                 \
+    DO(i32, 32, signed, 0, __VA_ARGS__)                                                 \
+    DO(i64, 64, signed, 0, __VA_ARGS__)                                                 \
+    DO(u8, 8, unsigned, 0, __VA_ARGS__)                                                 \
+    DO(u16, 16, unsigned, 0, __VA_ARGS__)                                               \
+    DO(u32, 32, unsigned, 0, __VA_ARGS__)                                               \
+    DO(u64, 64, unsigned, 0, __VA_ARGS__)                                               \
+    DO(f16, 16, float, MINUS_INF16, __VA_ARGS__)                                        \
+    DO(f32, 32, float, MINUS_INF32, __VA_ARGS__)                                        \
+    DO(f64, 64, float, MINUS_INF64, __VA_ARGS__)                                        \
+    DO(bfloat16, 16, float, -0x80, __VA_ARGS__)                                         \
+    DO(float8_e3m4, 8, narrow, NARROW(0xFF, 0x81, 0xF0, 0x7F, 0), __VA_ARGS__)          \
+    DO(float8_e4m3, 8, narrow, NARROW(0xFF, 0x81, 0xF8, 0x7F, 0), __VA_ARGS__)          \
+    DO(float8_e4m3fn, 8, narrow, NARROW(0xFF, 0x81, 0xFE, 0x7F, 0), __VA_ARGS__)        \
+    DO(float8_e5m2, 8, narrow, NARROW(0xFF, 0x81, 0xFC, 0x7F, 0), __VA_ARGS__)          \
+    DO(float8_e4m3b11fnuz, 8, narrow, NARROW(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__)   \
+    DO(float8_e4m3fnuz, 8, narrow, NARROW(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__)      \
+    DO(float8_e5m2fnuz, 8, narrow, NARROW(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__)      \
+    DO(float8_e8m0fnu, 8, narrow, NARROW(0, NOTHING, NOTHING, 0, NOTHING), __VA_ARGS__) \
+    DO(float6_e2m3fn, 8, narrow, NARROW(0x3F, 0x21, 0x3F, 0x1F, 0), __VA_ARGS__)        \
+    DO(float6_e3m2fn, 8, narrow, NARROW(0x3F, 0x21, 0x3F, 0x1F, 0), __VA_ARGS__)        \
+    DO(float4_e2m1fn, 8, narrow, NARROW(0x0F, 0x09, 0x0F, 0x07, 0), __VA_ARGS__)        \
+    DO(int4, 8, narrow, NARROW(0x0F, 0x08, 0x0F, 0x0F, 0), __VA_ARGS__)                 \
+    DO(int2, 8, narrow, NARROW(0x03, 0x02, 0x03, 0x03, 0), __VA_ARGS__)                 \
+    DO(int1, 8, narrow, NARROW(0x01, 0x01, 0x01, 0x01, 0), __VA_ARGS__)                 \
+    DO(uint4, 8, narrow, NARROW(0x0F, NOTHING, NOTHING, 0x0F, 0), __VA_ARGS__)          \
+    DO(uint2, 8, narrow, NARROW(0x03, NOTHING, NOTHING, 0x03, 0), __VA_ARGS__)          \
+    DO(uint1, 8, narrow, NARROW(0x01, NOTHING, NOTHING, 0x01, 0), __VA_ARGS__)
 
 #define FASTRELU_INDEX(name, ...) FASTRELU_##name,
 enum fastrelu_operation { FASTRELU_OPERATIONS(FASTRELU_INDEX) FASTRELU_N_OPERATIONS };

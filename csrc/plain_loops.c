@@ -14,12 +14,12 @@
 GATES(lane)
 
 /* Three questions to a real number, read from its bits so that no comparison can raise a flag. */
-#define QUESTIONS(name, W)                                                  \
-    WORD int is_below_##name(lane##W a) { return !lane_relu_float##W(a); }  \
-    WORD int is_zero_##name(lane##W a) { return (uint##W##_t)a << 1 == 0; } \
-    WORD int is_nan_##name(lane##W a)                                       \
-    {                                                                       \
-        return (uint##W##_t)a << 1 > (uint##W##_t)MINUS_INF##W << 1;        \
+#define QUESTIONS(name, W)                                                               \
+    WORD int is_below_##name(lane##W a) { return !lane_relu_float##W(a, MINUS_INF##W); } \
+    WORD int is_zero_##name(lane##W a) { return (uint##W##_t)a << 1 == 0; }              \
+    WORD int is_nan_##name(lane##W a)                                                    \
+    {                                                                                    \
+        return (uint##W##_t)a << 1 > (uint##W##_t)MINUS_INF##W << 1;                     \
     }
 
 QUESTIONS(float, 32)

@@ -28,6 +28,13 @@
 #define FORGET(integer)
 #endif
 
+/* A kernel that several elements share: inlined, it would be there as often. */
+#if defined(__GNUC__)
+#define SHARED static __attribute__((noinline))
+#else
+#define SHARED static
+#endif
+
 /* No file uses every word at every width. */
 #if defined(__GNUC__)
 #define WORD static inline __attribute__((unused))
