@@ -13,12 +13,10 @@
 #include "loops.h"
 #include "memory.h"
 #include "overlap.h"
+#include "resolve.h"
 #include "run.h"
 
 static vectorcallfunc numpy_call;
-
-/* The ufunc's loop for each NumPy type that has kernels, else -1: the same for all our ufuncs. */
-static signed char loop_of_type[NPY_NTYPES_LEGACY];
 
 int fastrelu_is_plain(PyObject *operand, int type_num)
 {
@@ -139,8 +137,8 @@ numpy:
     return NULL;
 }
 
-PyObject *fastrelu_call_kernel(void *const *kernels, PyObject *const *args, int inputs,
-                               PyObject *out)
+PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *const *args,
+                               int inputs, PyObject *out)
 {
     PyArrayObject *arrays[FASTRELU_MAX_OPERANDS];
     char *data[FASTRELU_MAX_OPERANDS];
@@ -150,7 +148,8 @@ PyObject *fastrelu_call_kernel(void *const *kernels, PyObject *const *args, int 
         return NULL;
     PyArrayObject *first = (PyArrayObject *)args[0];
     const int type_num = PyArray_TYPE(first), ndim = PyArray_NDIM(first);
-    if (type_num < 0 || type_num >= NPY_NTYPES_LEGACY || loop_of_type[type_num] < 0 || ndim == 0)
+    const int element = fastrelu_element(type_num);
+    if (element < 0 || ndim == 0)
         return NULL; /* of no dimensions: NumPy returns a scalar */
 
     int order = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS;
@@ -166,7 +165,7 @@ PyObject *fastrelu_call_kernel(void *const *kernels, PyObject *const *args, int 
         data[i] = PyArray_BYTES(array);
     }
 
-    const struct fastrelu_kernel *kernel = kernels[(int)loop_of_type[type_num]];
+    const struct fastrelu_kernel *kernel = kernels + element;
     if (order == 0)
         return call_with_views(kernel, arrays, out);
     const npy_intp n = PyArray_SIZE(first);
@@ -200,10 +199,14 @@ static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf
     PyObject *out;
 
     if (fastrelu_find_output(args, PyVectorcall_NARGS(nargsf), kwnames, ufunc->nin, &out)) {
-        PyObject *done = fastrelu_call_kernel(ufunc->data, args, ufunc->nin, out);
+        PyObject *done = fastrelu_call_kernel(ufunc->data[0], args, ufunc->nin, out);
         if (done || PyErr_Occurred())
             return done;
     }
+    /* NumPy 2.0 fails on types of its signature that it learns of while it looks for a loop */
+    if (PyVectorcall_NARGS(nargsf) > 0 && PyArray_Check(args[0]) &&
+        fastrelu_meet((PyObject *)PyArray_DESCR((PyArrayObject *)args[0])) < 0)
+        return NULL;
     return numpy_call(self, args, nargsf, kwnames);
 }
 
@@ -221,10 +224,6 @@ int fastrelu_shorten_call(PyObject *object)
 
     if (!fastrelu_has_vectorcall(object) || ufunc->vectorcall == short_call)
         return 0;
-    memset(loop_of_type, -1, sizeof loop_of_type);
-    for (int i = 0; i < ufunc->ntypes; i++)
-        if (ufunc->functions[i] == (PyUFuncGenericFunction)fastrelu_kernel_loop)
-            loop_of_type[(int)ufunc->types[i * ufunc->nargs]] = (signed char)i;
     numpy_call = ufunc->vectorcall;
     ufunc->vectorcall = short_call;
     return 1;

@@ -6,6 +6,8 @@
 #include "overlap.h"
 #include "run.h"
 
+signed char fastrelu_elements[FASTRELU_TYPES];
+
 void fastrelu_kernel_loop(char **args, const intptr_t *dimensions, const intptr_t *steps,
                           void *data)
 {

@@ -14,7 +14,7 @@
 #include "fastrelu.h"
 
 static struct {
-    void *const *kernels; /* NULL: NumPy's way */
+    const struct fastrelu_kernel *kernels; /* NULL: NumPy's way */
     int inputs;
 } choices[2][NPY_NTYPES_LEGACY];
 
@@ -27,7 +27,7 @@ static int depth;
 
 void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc)
 {
-    choices[zero_operand][type_num].kernels = ((PyUFuncObject *)ufunc)->data;
+    choices[zero_operand][type_num].kernels = ((PyUFuncObject *)ufunc)->data[0];
     choices[zero_operand][type_num].inputs = ((PyUFuncObject *)ufunc)->nin;
 }
 

@@ -5,7 +5,15 @@
 
 #include <Python.h>
 
-/* Gives relu its rule: a timedelta keeps its unit, a bool gives the default integer. */
+/* Gives all our ufuncs loops for a type of ml_dtypes, unless they have them. Any dtype may come in.
+   Returns -1 with an exception, else 0. */
+int fastrelu_meet(PyObject *dtype);
+
+/* What does so, for a type that others have registered with NumPy and that has no kernels yet. */
+extern int (*fastrelu_register)(PyObject *dtype);
+
+/* Gives a ufunc its rule: types are met, and for relu, a timedelta keeps its unit and a bool gives
+   the default integer. */
 void fastrelu_resolve_dtypes(PyObject *ufunc);
 
 #endif

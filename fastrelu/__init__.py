@@ -82,8 +82,14 @@ _patch.start(None if isa == "python" else sys.modules[f"{__name__}._core"], relu
 
 def relu_derivative(x, at_zero=0):
     reference.check_at_zero(at_zero)
-    derivative = relu_backward(1, x)
-    return np.maximum(derivative, np.equal(x, 0)) if at_zero else derivative
+    one = reference.one_of(x)
+    derivative = relu_backward(one, x)
+    if not at_zero:
+        return derivative
+    if isinstance(one, int):
+        return np.maximum(derivative, np.equal(x, 0))
+    with np.errstate(all="ignore"):
+        return np.where(np.equal(x, type(one)(0)), one, derivative)[()]
 
 
 relu_derivative.__doc__ = reference.relu_derivative.__doc__

@@ -60,6 +60,10 @@ cdef extern from "numpy/arrayobject.h":
     int PyArray_FailUnlessWriteable(cnp.ndarray array, const char *name) except -1
 
 cdef extern from "loops.h":
+    enum:
+        FASTRELU_TYPES
+    signed char fastrelu_elements[FASTRELU_TYPES]
+    int fastrelu_element(int type_num) nogil
     cnp.PyUFuncGenericFunction fastrelu_kernel_loop
     cnp.PyUFuncGenericFunction fastrelu_relu_longdouble
     cnp.PyUFuncGenericFunction fastrelu_relu_cfloat
@@ -82,6 +86,8 @@ cdef extern from "patch.h":
     bint fastrelu_maximum_is_patched()
 
 cdef extern from "resolve.h":
+    int fastrelu_meet(object dtype) except -1
+    int (*fastrelu_register)(object dtype) except -1
     void fastrelu_resolve_dtypes(object ufunc)
 
 cdef extern from *:
@@ -114,11 +120,33 @@ cdef struct LoopTable:
     int length
 
 cdef list docs = []
+cdef list ufuncs = []
+
+ELEMENTS = [fastrelu_element_names[i].decode() for i in range(FASTRELU_N_ELEMENTS)]
+for type_num in range(FASTRELU_TYPES):
+    fastrelu_elements[type_num] = -1
+for type_char in KERNEL_TYPES:
+    dtype = np.dtype(type_char)
+    fastrelu_elements[dtype.num] = ELEMENTS.index(f"{dtype.kind}{8 * dtype.itemsize}")
 
 
-cdef int element_of(dtype) except -1:
-    elements = [fastrelu_element_names[i].decode() for i in range(FASTRELU_N_ELEMENTS)]
-    return elements.index(f"{dtype.kind}{8 * dtype.itemsize}")
+cdef int add_kernels(object dtype) except -1:
+    """Give all ufuncs the loop of a type of ml_dtypes; to any other type, nothing."""
+    cdef cnp.ufunc ufunc
+    name = reference.name_in_ml_dtypes(dtype)
+    if name not in ELEMENTS:
+        return 0
+    element = ELEMENTS.index(name)
+    for ufunc in ufuncs:
+        cnp.PyUFunc_RegisterLoopForType(
+            ufunc, dtype.num, fastrelu_kernel_loop, NULL,
+            <fastrelu_kernel *> ufunc.data[0] + <int> element)
+    if dtype.num < FASTRELU_TYPES:
+        fastrelu_elements[dtype.num] = element
+    return 0
+
+
+fastrelu_register = add_kernels
 
 
 cdef void add_loop(
@@ -135,7 +163,7 @@ cdef void add_loop(
 
 cdef void add_kernel_loops(LoopTable *table, const fastrelu_kernel *kernels) except *:
     for type_char in KERNEL_TYPES:
-        kernel = &kernels[element_of(np.dtype(type_char))]
+        kernel = &kernels[fastrelu_element(np.dtype(type_char).num)]
         add_loop(table, fastrelu_kernel_loop, kernel, type_char * (kernel.inputs + 1))
 
 
@@ -162,8 +190,8 @@ cdef make_ufunc(const fastrelu_isa *isa, int operation):
     ufunc = cnp.PyUFunc_FromFuncAndData(
         table.functions, table.data, table.types, table.length,
         isa.kernels[operation][0].inputs, 1, cnp.PyUFunc_None, name, docs[-1], 0)
-    if "m->m" in ufunc.types:
-        fastrelu_resolve_dtypes(ufunc)
+    ufuncs.append(ufunc)
+    fastrelu_resolve_dtypes(ufunc)
     fastrelu_shorten_call(ufunc)
     try:
         ufunc.__module__ = "fastrelu"
@@ -176,28 +204,17 @@ cdef make_ufunc(const fastrelu_isa *isa, int operation):
 cdef enum:
     KEEPS_GIL = 500  # elements: up to so many, as NumPy's own loops do
 
-# The element of each NumPy type that has kernels, else -1.
-cdef int element_of_type[cnp.NPY_NTYPES_LEGACY]
-for type_num in range(cnp.NPY_NTYPES_LEGACY):
-    element_of_type[type_num] = -1
-for type_char in KERNEL_TYPES:
-    element_of_type[np.dtype(type_char).num] = element_of(np.dtype(type_char))
-
-
-cdef inline int element_of_array(cnp.ndarray array) noexcept:
-    cdef int type_num = cnp.PyArray_TYPE(array)
-    return element_of_type[type_num] if 0 <= type_num < cnp.NPY_NTYPES_LEGACY else -1
-
-
 cdef inline cnp.ndarray contiguous_operand(str name, object given):
     """The array if kernels take it as it is; else what the reference makes of it."""
     cdef cnp.ndarray array
     if cnp.PyArray_CheckExact(given):
         array = given
         if (cnp.PyArray_IS_C_CONTIGUOUS(array) and cnp.PyArray_ISNOTSWAPPED(array)
-                and element_of_array(array) >= 0):
+                and fastrelu_element(cnp.PyArray_TYPE(array)) >= 0):
             return array
-    return reference.contiguous_operand(name, given)
+    array = reference.contiguous_operand(name, given)
+    fastrelu_meet(array.dtype)
+    return array
 
 
 cdef inline bint is_like(object given, int type_num, int ndim, const cnp.npy_intp *shape):
@@ -265,7 +282,7 @@ def make_mask_functions(int number):
             reference.check_at_zero(at_zero)
         cdef cnp.ndarray operand = contiguous_operand("x", x), y, bits
         cdef cnp.npy_intp length = (cnp.PyArray_SIZE(operand) + 7) // 8
-        cdef int element = element_of_array(operand)
+        cdef int element = fastrelu_element(cnp.PyArray_TYPE(operand))
         if element < 0:
             return reference.relu_with_mask(operand, out, mask, at_zero=at_zero)
         if mask is not None:
@@ -286,7 +303,7 @@ def make_mask_functions(int number):
 
     def relu_backward_from_mask(grad, mask, out=None):
         cdef cnp.ndarray operand = contiguous_operand("grad", grad), y, bits
-        cdef int element = element_of_array(operand)
+        cdef int element = fastrelu_element(cnp.PyArray_TYPE(operand))
         if element < 0:
             return reference.relu_backward_from_mask(operand, mask, out)
         bits = mask_of(mask, operand, False)
@@ -326,8 +343,8 @@ while fastrelu_built[i] != NULL:
     if fastrelu_built[i].runs_here():
         if best == NULL:
             best = fastrelu_built[i]
-        ufuncs = [make_ufunc(fastrelu_built[i], operation) for operation in range(len(OPERATIONS))]
-        implementations[built[-1]] = Implementation(*ufuncs, *make_mask_functions(i))
+        pair = [make_ufunc(fastrelu_built[i], operation) for operation in range(len(OPERATIONS))]
+        implementations[built[-1]] = Implementation(*pair, *make_mask_functions(i))
     i += 1
 
 

@@ -1,5 +1,7 @@
 """What every function means, in plain Python and NumPy: the tests' oracle, and the fallback."""
 
+import sys
+
 import numpy as np
 
 
@@ -14,7 +16,8 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
     Parameters
     ----------
     x : array_like
-        Of any shape; integers, bool, real and complex floats, timedelta64 or object.
+        Of any shape; integers, bool, real and complex floats, timedelta64 or object; and of
+        ml_dtypes, where it is installed, the integers and real floats.
     out : ndarray, or tuple of one ndarray, optional
         Where the result goes: of a shape that x broadcasts to. It may be x.
     where : array_like of bool, optional
@@ -44,6 +47,9 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
     -----
     Complex numbers are ordered as in NumPy, by their real parts, then by the imaginary ones.
 
+    The types of ml_dtypes give themselves; ``np.maximum(0, x)`` gives int8 for int4 and the like,
+    and before NumPy 2.1 float32 for bfloat16. float8_e8m0fnu has no zero and passes whole.
+
     References
     ----------
     V. Nair and G. E. Hinton, "Rectified linear units improve restricted Boltzmann machines",
@@ -60,7 +66,7 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
     if dtype is None:
         dtype = np.dtype(int) if x.dtype.kind == "b" else x.dtype.newbyteorder("=")
     y = x.astype(dtype, order=order, casting=casting, subok=subok, copy=True)
-    zero = np.zeros((), y.dtype) if y.dtype.kind == "m" else 0
+    zero = np.zeros((), y.dtype) if y.dtype.kind == "m" else zero_of(y.dtype)
     with np.errstate(all="ignore"):
         y[np.less(y, zero)] = zero
     return _deliver(y, out, where, casting)
@@ -79,7 +85,8 @@ def relu_backward(
     Parameters
     ----------
     grad : array_like
-        The gradient with respect to the output of relu; integers or real floats.
+        The gradient with respect to the output of relu; integers or real floats, NumPy's or those
+        of ml_dtypes.
     x : array_like
         The input of relu, or its output, which gives the same; integers or real floats.
     out : ndarray, or tuple of one ndarray, optional
@@ -125,15 +132,18 @@ def relu_backward(
         dtype = np.result_type(grad, x).newbyteorder("=")
         if dtype.kind == "b":
             dtype = np.dtype(np.int8)
-    if np.dtype(dtype).kind not in "iuf":
-        raise TypeError(f"relu_backward takes integers and real floats, not {np.dtype(dtype)}")
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b" or not is_real(dtype):
+        raise TypeError(f"relu_backward takes integers and real floats, not {dtype}")
     grad, x = (
         np.asarray(a, dtype) if type(a) in (int, float) else a.astype(dtype, casting=casting)
         for a in (grad, x)
     )
     grad, x = np.broadcast_arrays(grad, x, subok=subok)
     y = np.array(grad, order=order, subok=subok)
-    y[np.less_equal(x, 0)] = 0
+    zero = zero_of(dtype)
+    with np.errstate(all="ignore"):
+        y[np.less_equal(x, zero)] = zero
     return _deliver(y, out, where, casting)
 
 
@@ -171,8 +181,10 @@ def relu_derivative(x, at_zero=0):
     array([0., 1., 1.])
     """
     check_at_zero(at_zero)
-    derivative = relu_backward(1, x)
-    return np.where(np.equal(x, 0), derivative.dtype.type(at_zero), derivative)[()]
+    derivative = relu_backward(one_of(x), x)
+    with np.errstate(all="ignore"):
+        at = np.equal(x, zero_of(derivative.dtype))
+    return np.where(at, derivative.dtype.type(at_zero), derivative)[()]
 
 
 def relu_with_mask(x, out=None, mask=None, *, at_zero=0):
@@ -238,8 +250,9 @@ def relu_with_mask(x, out=None, mask=None, *, at_zero=0):
         check_out(out, x)
         if mask is not None:
             check_apart(out, mask)
+    zero = zero_of(x.dtype)
     with np.errstate(all="ignore"):
-        passes = ~(x < 0) if at_zero else ~(x <= 0)
+        passes = ~(x < zero) if at_zero else ~(x <= zero)
     bits = np.packbits(passes, axis=None, bitorder="little")
     return _copy(out, np.asarray(relu(x))), _copy(mask, bits)
 
@@ -297,8 +310,30 @@ def relu_backward_from_mask(grad, mask, out=None):
         check_out(out, grad)
     passes = np.unpackbits(mask, count=grad.size, bitorder="little").astype(bool)
     y = grad.copy()
-    y[~passes.reshape(y.shape)] = 0
+    y[~passes.reshape(y.shape)] = np.zeros((), y.dtype)
     return _copy(out, y)
+
+
+def name_in_ml_dtypes(dtype):
+    """Return the name of a type of ml_dtypes; None of any other, and if nobody imported that."""
+    name = dtype.type.__name__
+    return name if getattr(sys.modules.get("ml_dtypes"), name, None) is dtype.type else None
+
+
+def is_real(dtype):
+    """Return whether a type has integers, bool or real floats, NumPy's or those of ml_dtypes."""
+    return dtype.kind in "biuf" or "complex" not in (name_in_ml_dtypes(dtype) or "complex")
+
+
+def zero_of(dtype):
+    """Return the zero to compare with: a type of ml_dtypes wants its own, for others 0 will do."""
+    return dtype.type(0) if name_in_ml_dtypes(dtype) else 0
+
+
+def one_of(x):
+    """Return the 1 to multiply an operand by: for a type of ml_dtypes of that, else 1 will do."""
+    dtype = np.asarray(x).dtype if isinstance(x, list | tuple) else getattr(x, "dtype", None)
+    return dtype.type(1) if isinstance(dtype, np.dtype) and name_in_ml_dtypes(dtype) else 1
 
 
 def check_at_zero(at_zero):
@@ -317,7 +352,7 @@ def contiguous_operand(name, operand):
         advice = "relu and relu_backward take it as it is"
         raise TypeError(f"{name} must be an array of NumPy, not {kind}; {advice}")
     operand = np.asarray(operand, order="C")
-    if operand.dtype.kind not in "biuf":
+    if not is_real(operand.dtype):
         raise TypeError(f"{name} must hold integers or real floats, not {operand.dtype}")
     dtype = np.dtype(int) if operand.dtype.kind == "b" else operand.dtype.newbyteorder("=")
     return operand.astype(dtype, copy=False)
