@@ -9,7 +9,7 @@ import fastrelu
 
 from . import reference
 
-DTYPES = "bBhHiIlLqQefd"
+DTYPES = "bBhHiIlLqQefd"  # and types_of_ml_dtypes()
 MOST_LANES = 64
 LENGTHS = (*range(2 * MOST_LANES + 2), 4099, 50_021)
 LARGE = {"f": 2_000_003}  # beyond most caches; one type will do, for all share the way there
@@ -29,12 +29,30 @@ DEFINITIONS = SimpleNamespace(
 )
 
 
+_WITHOUT_BITS = [np.dtype(char).num for char in "gGO"]
+
+
 class Result(NamedTuple):
     """What the self-test found: values compared, and the first mismatch described, or None."""
 
     name: str
     comparisons: int
     mismatch: str | None
+
+
+def types_of_ml_dtypes():
+    """Return the types of ml_dtypes that have kernels, or none where it is not installed."""
+    try:
+        import ml_dtypes
+    except ImportError:
+        return []
+    scalars = [getattr(ml_dtypes, name) for name in ml_dtypes.__all__]
+    dtypes = [np.dtype(s) for s in scalars if isinstance(s, type) and issubclass(s, np.generic)]
+    return [
+        dtype
+        for dtype in dtypes
+        if reference.is_real(dtype) and fastrelu.relu(np.zeros(1, dtype)).dtype == dtype
+    ]
 
 
 def check():
@@ -49,13 +67,15 @@ def check():
     for name, functions in fastrelu.implementations.items():
         yield _check(name, functions, reference)
     if not fastrelu.implementations:
-        yield _check("python", fastrelu, DEFINITIONS)
+        with np.errstate(invalid="ignore"):  # from the comparisons of ml_dtypes
+            result = _check("python", fastrelu, DEFINITIONS)
+        yield result
 
 
 def first_difference(got, expected):
     """Return the index, in memory order, of the first element that differs in a bit, or None."""
     got, expected = np.ravel(got, "K"), np.ravel(expected, "K")
-    if got.dtype.char in "gGO":  # padding bytes and pointers are not values
+    if got.dtype.num in _WITHOUT_BITS:  # padding bytes and pointers are not values
         differs = unequal(got, expected)
     else:
         width = min(got.dtype.itemsize, 8)
@@ -72,6 +92,10 @@ def unequal(a, b):
 def special_values(dtype):
     """Return the values of an integer or a real float type that code gets wrong most easily."""
     dtype = np.dtype(dtype)
+    if reference.name_in_ml_dtypes(dtype):
+        if dtype.itemsize == 1:
+            return np.arange(256, dtype=np.uint8).view(dtype)
+        return (special_values(np.float32).view("u4") >> 16).astype("u2").view(dtype)
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
         return np.array([info.min, info.min + 1, 0, 1, info.max - 1, info.max], dtype)
@@ -103,7 +127,7 @@ def _check(name, functions, oracle):
 
 def _cases(functions, oracle):
     """Yield the name of each case, what the functions give, and what they should give."""
-    for dtype in map(np.dtype, DTYPES):
+    for dtype in [*map(np.dtype, DTYPES), *types_of_ml_dtypes()]:
         lengths = sorted({*LENGTHS, LARGE.get(dtype.char, 0)})
         grad, x = (_sample(dtype, lengths[-1] + MOST_LANES, seed) for seed in (1, 2))
         for operation, operands in ("relu", [x]), ("relu_backward", [grad, x]):

@@ -8,6 +8,8 @@ import warnings
 
 import numpy as np
 
+from ._check import types_of_ml_dtypes
+
 UNITS = (("s", 1), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 
 
@@ -72,12 +74,15 @@ def refuse_oserror(what):
 
 
 def dtype_named(name):
-    """Return NumPy's type of that name."""
+    """Return the type of that name, NumPy's or one of ml_dtypes."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             return np.dtype(name)
     except (TypeError, ValueError, SyntaxError, DeprecationWarning):
+        for dtype in types_of_ml_dtypes():
+            if dtype.name == name:
+                return dtype
         raise BadInputError(f"--dtype: NumPy knows no type {name!r}; try float32 or int8") from None
 
 

@@ -169,10 +169,11 @@ def compare_array(x, seconds=SECONDS, announce=None):
     """
     end = time.perf_counter() + seconds
     result = fastrelu.relu(x[..., :0] if x.ndim else x).dtype
+    takes_backward = x.dtype.kind != "b" and reference.is_real(x.dtype)
     operations = [
         operation
         for operation in OPERATIONS
-        if (x.dtype.kind in "iuf" or not operation.is_backward)
+        if (takes_backward or not operation.is_backward)
         and (np.can_cast(result, x.dtype, "same_kind") or not operation.is_in_place)
     ]
     grad = np.empty_like(x)
@@ -188,7 +189,7 @@ def random_array(dtype, n, seed=0):
     """Return n random values of a type, half of them negative if it is signed."""
     rng = np.random.default_rng(seed)
     some = min(n, 100_003)
-    if dtype.kind in "fO":
+    if dtype.kind in "fO" or "float" in dtype.name:
         values = rng.standard_normal(some)
     elif dtype.kind == "c":
         values = rng.standard_normal(some) + 1j * rng.standard_normal(some)

@@ -581,3 +581,45 @@ def test_many_threads(implementation, same_bits, dtype):
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
+
+
+# ---------------------------------------------------------------- on the command line
+
+
+def test_the_self_test_has_all_types():
+    from fastrelu._check import types_of_ml_dtypes
+
+    assert set(types_of_ml_dtypes()) == set(DTYPES)
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "fastrelu", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "int4"])
+def test_bench_takes_them_by_name(dtype):
+    # The masks have no np.where, which crashes on them in NumPy 2.0.
+    options = ["--operations", "mask", "--sizes", "100", "--seconds", "0.5"]
+    done = command("bench", "--dtype", dtype, *options)
+    assert done.returncode == 0, done.stderr
+    assert f"mask forward, new, {dtype}" in done.stdout
+    assert f"mask backward, in place, {dtype}" in done.stdout
+
+
+def test_the_comparison_takes_one_by_name():
+    done = command("--dtype", "bfloat16", "--most", "100", "--seconds", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert "WRONG" not in done.stdout
+    assert "backward out=" in done.stdout
+
+
+def test_a_name_that_nobody_knows():
+    done = command("--dtype", "float9_e4m3")
+    assert done.returncode == 2
+    assert "knows no type 'float9_e4m3'" in done.stderr

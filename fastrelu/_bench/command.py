@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 import fastrelu
+from fastrelu import reference
 from fastrelu._check import DTYPES
 from fastrelu._cli import (
     BadInputError,
@@ -291,7 +292,11 @@ def _select(options, old):
         if options.sizes is not None:
             raise BadInputError("--most has no meaning beside --sizes")
         chosen = chosen._replace(sizes=[n for n in chosen.sizes if n <= options.most])
-    return chosen._replace(sizes=sorted(chosen.sizes), threads=sorted(chosen.threads))
+    return chosen._replace(
+        dtypes=[_dtype(name) for name in chosen.dtypes],
+        sizes=sorted(chosen.sizes),
+        threads=sorted(chosen.threads),
+    )
 
 
 def _map(text, function):
@@ -312,7 +317,7 @@ def _picked(option, text, choices):
 
 def _dtype(name):
     dtype = dtype_named(name)
-    if dtype.char not in DTYPES or not dtype.isnative:
+    if not (dtype.char in DTYPES or reference.name_in_ml_dtypes(dtype)) or not dtype.isnative:
         raise BadInputError(f"--dtype: no kernels for {name!r}; try float32 or int8")
     return dtype.name
 
