@@ -173,6 +173,7 @@ def split(column):
 
 
 NANS = {  # quiet and signalling, of both signs, with a payload
+    "bfloat16": (0x7FC3, 0xFFC3, 0x7F83, 0xFF83),
     "float16": (0x7E03, 0xFE03, 0x7C03, 0xFC03),
     "float32": (0x7FC00003, 0xFFC00003, 0x7F800003, 0xFF800003),
     "float64": (
@@ -182,6 +183,13 @@ NANS = {  # quiet and signalling, of both signs, with a payload
         0xFFF0000000000003,
     ),
 }
+
+
+def dtype_of(name):
+    """Return the dtype of that name, which may be one of ml_dtypes."""
+    if name in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "int4", "uint4"):
+        return np.dtype(getattr(pytest.importorskip("ml_dtypes"), name))
+    return np.dtype(name)
 
 
 def of_bits(dtype, *patterns):
@@ -239,9 +247,10 @@ def forward(values_of, *dtypes):
     """Return a probe: what becomes of x, at every place of arrays of all lengths."""
 
     def probe(library):
-        given = [value for dtype in map(np.dtype, dtypes) for value in values_of(dtype)]
+        given = [value for dtype in map(dtype_of, dtypes) for value in values_of(dtype)]
         try:
-            results = [library.relu(np.full(n, value)) for value in given for n in LENGTHS]
+            with np.errstate(all="ignore"):
+                results = [library.relu(np.full(n, value)) for value in given for n in LENGTHS]
         except Exception:  # each library has errors of its own
             return "refused"
         unchanged = [value for value in given for n in LENGTHS]
@@ -258,7 +267,7 @@ def backward(grads_of, values_of, *dtypes):
             return NONE
         return words_of(
             (library.backward(np.full(n, grad), np.full(n, value)), grad)
-            for dtype in map(np.dtype, dtypes)
+            for dtype in map(dtype_of, dtypes)
             for grad in grads_of(dtype)
             for value in values_of(dtype)
             for n in LENGTHS
@@ -282,7 +291,7 @@ def taken(find, *dtypes):
         function, inputs = find(library)
         if function is None:
             return NONE
-        given = [np.array([1, 0, 1]).astype(dtype) for dtype in dtypes]
+        given = [np.array([1, 0, 1]).astype(dtype) for dtype in map(dtype_of, dtypes)]
         gives = {x.dtype.name: result_dtype(function, *[x] * inputs) for x in given}
         if all(result is None for result in gives.values()):
             return "refused"
@@ -313,9 +322,16 @@ def warned(function, *arrays):
     return ", ".join(sorted({warning.category.__name__ for warning in caught})) or "none"
 
 
-def warnings_of_relu(library):
-    special = np.concatenate([nan(np.dtype("f4")), np.array([-np.inf, -1, 0, np.inf], "f4")])
-    return warned(library.relu, special)
+def warnings_of_relu(name):
+    def probe(library):
+        dtype = dtype_of(name)
+        others = np.array([-np.inf, -1, 0, np.inf]).astype(dtype)
+        try:
+            return warned(library.relu, np.concatenate([nan(dtype), others]))
+        except Exception:
+            return "refused"
+
+    return probe
 
 
 def warnings_of_backward(library):
@@ -347,10 +363,12 @@ BELOW_OR_ZERO = values(-np.inf, -1.0, -0.0, 0.0)
 PROBES = {
     "`x` is NaN: float32, float64": forward(nan, "f4", "f8"),
     "`x` is NaN: float16": forward(nan, "f2"),
+    "`x` is NaN: bfloat16": forward(nan, "bfloat16"),
     "`x` is NaN in a part: complex": forward(complex_nan, "F", "D"),
     "`x` is NaT: timedelta64": forward(values("NaT"), "m8[s]"),
     "`x` is -0.0: float32, float64": forward(values(-0.0), "f4", "f8"),
     "`x` is -0.0: float16": forward(values(-0.0), "f2"),
+    "`x` is -0.0: bfloat16": forward(values(-0.0), "bfloat16"),
     "`x` is -0.0: longdouble": forward(values(-0.0), "g"),
     "`x` is -0.0-0.0j: complex": forward(values(complex(-0.0, -0.0)), "F", "D"),
     "`x` is subnormal, above 0": forward(subnormal, "f4", "f8"),
@@ -367,17 +385,22 @@ PROBES = {
     "signed integers": taken(by_relu, "i1", "i2", "i4", "i8"),
     "unsigned integers": taken(by_relu, "u1", "u2", "u4", "u8"),
     "float16, float32, float64": taken(by_relu, "f2", "f4", "f8"),
+    "bfloat16": taken(by_relu, "bfloat16"),
+    "float8_e4m3fn, float8_e5m2": taken(by_relu, "float8_e4m3fn", "float8_e5m2"),
+    "int4, uint4": taken(by_relu, "int4", "uint4"),
     "longdouble": taken(by_relu, "g"),
     "complex64, complex128": taken(by_relu, "F", "D"),
     "timedelta64": taken(by_relu, "m8[s]"),
     "object": taken(by_relu, "O"),
     "datetime64, strings": taken(by_relu, "M8[s]", "U1", "S1"),
     "gradient of float16, float32, float64": taken(by_backward, "f2", "f4", "f8"),
+    "gradient of bfloat16": taken(by_backward, "bfloat16"),
     "gradient of integers": taken(by_backward, "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"),
     "gradient of bool": taken(by_backward, "?"),
     "gradient of complex numbers": taken(by_backward, "F", "D"),
-    "warnings of the forward pass": warnings_of_relu,
-    "warnings of the backward pass": warnings_of_backward,
+    "warnings of the forward pass: float32": warnings_of_relu("float32"),
+    "warnings of the forward pass: bfloat16": warnings_of_relu("bfloat16"),
+    "warnings of the backward pass: float32": warnings_of_backward,
     "result of no dimensions": of_no_dimensions,
     "output over the next element of the input": overlapping,
 }
