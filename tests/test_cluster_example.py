@@ -15,6 +15,7 @@ import pytest
 
 import fastrelu
 
+dask = pytest.importorskip("dask")
 pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
@@ -25,6 +26,13 @@ pytestmark = [
     pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback is no ufunc"),
     pytest.mark.skipif(not EXAMPLE.exists(), reason="examples/ is not beside these tests"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def own_scheduler():
+    """Have dask forget the cluster of a test in this process."""
+    with dask.config.set(scheduler=None):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -353,12 +353,14 @@ def test_a_package_that_is_missing_is_named(script, package, arguments, tmp_path
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_progress_on_a_terminal_and_control_c(script, tmp_path):
     leader, follower = os.openpty()
+    # A process that was told by a shell to ignore it hands that on to its child.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, EXAMPLES / script, "--epochs", "1000000", "--plot", tmp_path / "plot.svg"],
         stdout=subprocess.PIPE,
         stderr=follower,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may ignore it
     )
+    signal.signal(signal.SIGINT, before)
     os.close(follower)
     shown = b""
     while b"epoch 2 of 1000000" not in shown:
