@@ -18,6 +18,9 @@
 
 static vectorcallfunc numpy_call;
 
+/* Interned, as the names in a call mostly are. */
+static PyObject *out_name;
+
 int fastrelu_is_plain(PyObject *operand, int type_num)
 {
     if (!PyArray_CheckExact(operand))
@@ -39,7 +42,8 @@ int fastrelu_find_output(PyObject *const *args, Py_ssize_t nargs, PyObject *kwna
         *out = args[inputs];
     } else {
         if (nargs != inputs || PyTuple_GET_SIZE(kwnames) != 1 ||
-            PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "out") != 0)
+            (PyTuple_GET_ITEM(kwnames, 0) != out_name &&
+             PyUnicode_Compare(PyTuple_GET_ITEM(kwnames, 0), out_name) != 0))
             return 0;
         *out = args[inputs];
         if (PyTuple_CheckExact(*out) && PyTuple_GET_SIZE(*out) == 1)
@@ -224,6 +228,10 @@ int fastrelu_shorten_call(PyObject *object)
 
     if (!fastrelu_has_vectorcall(object) || ufunc->vectorcall == short_call)
         return 0;
+    if (out_name == NULL)
+        out_name = PyUnicode_InternFromString("out");
+    if (out_name == NULL)
+        return -1;
     numpy_call = ufunc->vectorcall;
     ufunc->vectorcall = short_call;
     return 1;

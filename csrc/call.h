@@ -11,7 +11,7 @@
 int fastrelu_has_vectorcall(PyObject *ufunc);
 
 /* Gives a ufunc, whose first loop is that of the first element, the short way in. Returns whether
-   this NumPy lets it. */
+   this NumPy lets it; -1 with an error set. */
 int fastrelu_shorten_call(PyObject *ufunc);
 
 /* The output among the arguments: NULL when there is none. False when this is no call of ours. */

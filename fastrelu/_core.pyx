@@ -74,7 +74,7 @@ cdef extern from "loops.h":
     cnp.PyUFuncGenericFunction fastrelu_relu_backward_longdouble
 
 cdef extern from "call.h":
-    bint fastrelu_shorten_call(object ufunc)
+    int fastrelu_shorten_call(object ufunc) except -1
 
 cdef extern from "patch.h":
     enum:
