@@ -404,7 +404,7 @@ def test_calls_at_once():
 
 def python(code, **environment):
     return subprocess.run(
-        [sys.executable, "-W", "always", "-c", code],
+        [sys.executable, "-P", "-W", "always", "-c", code],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
