@@ -31,8 +31,8 @@ void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc
     choices[zero_operand][type_num].inputs = ((PyUFuncObject *)ufunc)->nin;
 }
 
-/* Whether it is an exact array with dimensions. */
-static inline int is_array(PyObject *operand)
+/* Whether it is an exact array, and not of no dimensions. */
+static inline int has_axes(PyObject *operand)
 {
     return PyArray_CheckExact(operand) && PyArray_NDIM((PyArrayObject *)operand) > 0;
 }
@@ -98,7 +98,7 @@ static PyObject *maximum_call(PyObject *self, PyObject *const *args, size_t narg
                               PyObject *kwnames)
 {
     if (PyVectorcall_NARGS(nargsf) >= 2) {
-        const int first = is_array(args[0]), last = is_array(args[1]);
+        const int first = has_axes(args[0]), last = has_axes(args[1]);
         if (first != last && is_zero(args[first], args[last]))
             return call_with_zero(self, args, nargsf, kwnames, first);
     }

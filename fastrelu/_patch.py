@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 
 VARIABLE = "FASTRELU_PATCH_NUMPY"
-DTYPES = [np.dtype(char) for char in "bBhHiIlLqQefd"]
 
 _core = None  # the compiled part, once it is in use
 _candidates = ()
@@ -68,7 +67,7 @@ def patch_numpy():
         raise RuntimeError("np.maximum cannot be patched: fastrelu runs its reference in Python")
     if not _chosen:
         for zero_is_last in (False, True):
-            for dtype in DTYPES:
+            for dtype in map(np.dtype, _core.KERNEL_TYPES):
                 if ufunc := _choose(zero_is_last, dtype):
                     _core.choose_for_maximum(zero_is_last, dtype, ufunc)
         _chosen = True

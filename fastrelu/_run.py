@@ -63,7 +63,7 @@ def _run_module(arguments):
     if not found:
         return _refuse(f"no module named {name!r}", status=1)
     sys.argv[:] = arguments
-    _print_tracebacks_from_it_on()
+    _trim_tracebacks()
     runpy.run_module(name, run_name="__main__", alter_sys=True)
     return 0
 
@@ -75,7 +75,7 @@ def _run_script(arguments):
     sys.argv[:] = arguments
     if os.path.isfile(path) and not sys.flags.safe_path:
         sys.path[0] = os.path.dirname(os.path.realpath(path))
-    _print_tracebacks_from_it_on()
+    _trim_tracebacks()
     if pkgutil.get_importer(path) is not None or path.endswith(".pyc"):
         runpy.run_path(path, run_name="__main__")
     else:
@@ -99,8 +99,8 @@ def _refuse(message, status=2, end="\n"):
     return status
 
 
-def _print_tracebacks_from_it_on():
-    """Leave out of printed tracebacks how it came to be run."""
+def _trim_tracebacks():
+    """Leave the frames of those that run it out of printed tracebacks."""
     before = sys.excepthook
     package = os.path.dirname(__file__)
     runners = {

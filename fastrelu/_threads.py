@@ -13,9 +13,9 @@ MOST = 64
 VARIABLES = ("FASTRELU_NUM_THREADS", "OMP_NUM_THREADS")
 
 # Bytes that a call reads and writes. Measured on 2 cores (Zen 4), in µs by one thread, by two when
-# the second is awake, and when it sleeps, for waking it costs about 10: 1 MiB 12, 7, 20; 2 MiB 24,
-# 14, 33; 4 MiB 47, 23, 46; 8 MiB 92, 49, 67. At 2 MiB what is won in a loop of calls outweighs what
-# is lost in a single one.
+# the second is awake, and when it sleeps, for waking it costs 10 and more: 1 MiB 12, 7, 22; 2 MiB
+# 25, 14, 35; 4 MiB 44, 25, 66; 8 MiB 88, 46, 85. At 2 MiB what is won in a loop of calls outweighs
+# what is lost in a single one.
 THREADED_FROM = 2 << 20
 
 _core = None  # the compiled part, once it is in use
