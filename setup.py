@@ -21,8 +21,8 @@ setup(
     ext_modules=[
         Extension(
             "fastrelu._core",
-            sources=["fastrelu/_core.pyx", *sorted(glob("csrc/*.c") + glob("csrc/isa/*.c"))],
-            depends=glob("csrc/*.h") + glob("csrc/*.inc"),
+            sources=["fastrelu/_core.pyx", *sorted(glob("csrc/**/*.c", recursive=True))],
+            depends=glob("csrc/**/*.*", recursive=True),
             include_dirs=["csrc", numpy.get_include()],
             define_macros=[
                 ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),

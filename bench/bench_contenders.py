@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastrelu
-from fastrelu._bench import contenders, measure
 from fastrelu._limits import usable_cpus
+from fastrelu._tool.bench import contenders, measure
 
 THREADS = sorted({1, usable_cpus()})
 CALLS = [

@@ -22,7 +22,7 @@ from dask.distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, a
 from dask.utils import format_bytes, parse_bytes
 
 import fastrelu
-from fastrelu._cli import BadInputError, Progress, human
+from fastrelu._tool.common import BadInputError, Progress, human
 
 EPILOG = """\
 on a real cluster, whose workers have fastrelu installed:

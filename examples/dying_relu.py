@@ -30,7 +30,7 @@ from network import (
     run,
 )
 
-from fastrelu._cli import BadInputError, whole_file
+from fastrelu._tool.common import BadInputError, whole_file
 
 EPILOG = """\
 The more layers, the surer a network dies, and some units are dead before the first step: Lu, Shin,

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 import fastrelu
-from fastrelu.__main__ import Parser
-from fastrelu._cli import BadInputError, Progress
+from fastrelu._tool.common import BadInputError, Progress
+from fastrelu._tool.main import Parser
 
 CLASSES = 10
 TEST_SHARE = 0.2

@@ -28,7 +28,7 @@ from network import (
 )
 
 from fastrelu import relu, relu_backward
-from fastrelu._cli import BadInputError, human, whole_file
+from fastrelu._tool.common import BadInputError, human, whole_file
 
 EPILOG = """\
 With a network as small as the default one, products of matrices and Python itself take most of the

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastrelu import reference
 
-cdef extern from "fastrelu.h":
+cdef extern from "kernels/kernels.h":
     enum:
         FASTRELU_N_OPERATIONS
         FASTRELU_N_ELEMENTS
@@ -30,23 +30,25 @@ cdef extern from "fastrelu.h":
     const char *fastrelu_operation_names[]
     const char *fastrelu_element_names[]
 
-cdef extern from "memory.h":
+cdef extern from "runtime/blocks.h":
     struct cache_counts "fastrelu_cache_info":
         size_t hits, misses, held, limit
-    object fastrelu_new_array(object dtype, int ndim, const cnp.npy_intp *shape,
-                              const cnp.npy_intp *strides)
     cache_counts fastrelu_cache_info()
     void fastrelu_set_cache_limit(size_t size)
     void fastrelu_clear_cache()
     void fastrelu_set_idle_seconds(double seconds)
     void fastrelu_init_memory()
 
-cdef extern from "pool.h":
+cdef extern from "python/memory.h":
+    object fastrelu_new_array(object dtype, int ndim, const cnp.npy_intp *shape,
+                              const cnp.npy_intp *strides)
+
+cdef extern from "runtime/threads.h":
     void fastrelu_init_pool()
     int fastrelu_get_num_threads()
     void fastrelu_set_num_threads(int n)
 
-cdef extern from "run.h":
+cdef extern from "runtime/execute.h":
     struct fastrelu_large_sizes "fastrelu_large":
         size_t threaded
         size_t streaming
@@ -59,24 +61,28 @@ cdef extern from "run.h":
 cdef extern from "numpy/arrayobject.h":
     int PyArray_FailUnlessWriteable(cnp.ndarray array, const char *name) except -1
 
-cdef extern from "loops.h":
+cdef extern from "python/types.h":
     enum:
         FASTRELU_TYPES
     signed char fastrelu_elements[FASTRELU_TYPES]
     int fastrelu_element(int type_num) nogil
-    cnp.PyUFuncGenericFunction fastrelu_kernel_loop
+
+cdef extern from "kernels/plain.h":
     cnp.PyUFuncGenericFunction fastrelu_relu_longdouble
     cnp.PyUFuncGenericFunction fastrelu_relu_cfloat
     cnp.PyUFuncGenericFunction fastrelu_relu_cdouble
     cnp.PyUFuncGenericFunction fastrelu_relu_clongdouble
     cnp.PyUFuncGenericFunction fastrelu_relu_timedelta
-    cnp.PyUFuncGenericFunction fastrelu_relu_object
     cnp.PyUFuncGenericFunction fastrelu_relu_backward_longdouble
 
-cdef extern from "call.h":
+cdef extern from "python/loops.h":
+    cnp.PyUFuncGenericFunction fastrelu_kernel_loop
+    cnp.PyUFuncGenericFunction fastrelu_relu_object
+
+cdef extern from "python/fast_call.h":
     int fastrelu_shorten_call(object ufunc) except -1
 
-cdef extern from "patch.h":
+cdef extern from "python/patch.h":
     enum:
         FASTRELU_NOT_PATCHED
         FASTRELU_PATCHED_OVER
@@ -85,7 +91,7 @@ cdef extern from "patch.h":
     int fastrelu_unpatch_maximum()
     bint fastrelu_maximum_is_patched()
 
-cdef extern from "resolve.h":
+cdef extern from "python/resolve.h":
     int fastrelu_meet(object dtype) except -1
     int (*fastrelu_register)(object dtype) except -1
     void fastrelu_resolve_dtypes(object ufunc)

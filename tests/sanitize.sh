@@ -26,10 +26,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # A build of its own from a copy: setuptools would take up what an earlier build left in build/.
-mkdir -p "$work/source/fastrelu/_bench" "$work/run"
+mkdir -p "$work/source/fastrelu/_tool/bench" "$work/run"
 cp -r pyproject.toml setup.py README.md LICENSE csrc "$work/source"
 cp fastrelu/*.py fastrelu/*.pyx fastrelu/*.pyi fastrelu/py.typed "$work/source/fastrelu"
-cp fastrelu/_bench/*.py "$work/source/fastrelu/_bench"
+cp fastrelu/_tool/*.py "$work/source/fastrelu/_tool"
+cp fastrelu/_tool/bench/*.py "$work/source/fastrelu/_tool/bench"
 CC=gcc CFLAGS="$sanitizers -fno-omit-frame-pointer -g" LDFLAGS="$sanitizers" \
     "$python" -m pip install -q --no-deps --target "$work/installed" "$work/source"
 
@@ -57,7 +58,7 @@ if [[ $1 == address ]]; then
     # which watches a clock, nor what has no C of its own, nor what starts one process after another:
     # forks are tested under "thread". Of the calls that are those of maximum, a few types: the
     # others go the same ways.
-    left_out=(--ignore=tests/test_{memory,main,run,bench,reference,dispatch,threads,docs,meaning}.py)
+    left_out=(--ignore=tests/{tool,runtime/test_{memory,threads}.py,ufunc/test_{reference,meaning}.py,kernels/test_dispatch.py})
     pytest "${left_out[@]}" -k "not fork and (not every_call or [b- or [f- or [O-)" "${@:3}"
     sanitized "$python" -m fastrelu check
 else
@@ -65,7 +66,7 @@ else
     chosen="f4 and (contiguous or mask or strided or in_place or threads)
         or busy or fork or exit or at_once"
     failed=0
-    pytest -k "(${chosen//$'\n'/}) and not again" tests/test_{pool,cache,threads}.py "${@:3}" ||
+    pytest -k "(${chosen//$'\n'/}) and not again" tests/runtime/test_{pool,blocks,threads}.py "${@:3}" ||
         failed=1
     # Of a child that ends by itself, or a passed test, pytest shows nothing.
     for report in "$work"/races.*; do

@@ -1,0 +1,17 @@
+/* Which of NumPy's type numbers have kernels. */
+
+#ifndef FASTRELU_TYPES_H
+#define FASTRELU_TYPES_H
+
+/* NumPy's type numbers, and after these as many that others have registered as are looked up. */
+enum { FASTRELU_TYPES = 256 + 64 };
+
+/* The element of each type number, -1 where there are no kernels. Filled by _core.pyx. */
+extern signed char fastrelu_elements[FASTRELU_TYPES];
+
+static inline int fastrelu_element(int type_num)
+{
+    return type_num >= 0 && type_num < FASTRELU_TYPES ? fastrelu_elements[type_num] : -1;
+}
+
+#endif

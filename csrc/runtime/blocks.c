@@ -1,0 +1,255 @@
+/* The blocks that are kept.
+
+   A block goes back to the system when it has been idle for some seconds. That is noticed whenever
+   a block is taken or freed, and whenever Python's garbage collector has run: without a thread. */
+
+#define _GNU_SOURCE /* for MAP_ANONYMOUS and madvise */
+
+#include "runtime/blocks.h"
+
+#if defined(_WIN32)
+
+struct fastrelu_cache_info fastrelu_cache_info(void)
+{
+    return (struct fastrelu_cache_info){0, 0, 0, 0};
+}
+
+void fastrelu_set_cache_limit(size_t bytes) { (void)bytes; }
+void fastrelu_clear_cache(void) {}
+void fastrelu_set_idle_seconds(double seconds) { (void)seconds; }
+void fastrelu_release_idle(void) {}
+void *fastrelu_allocate(size_t bytes) { return (void)bytes, NULL; }
+void *fastrelu_allocate_zeros(size_t n, size_t each) { return (void)n, (void)each, NULL; }
+void *fastrelu_reallocate(void *data, size_t bytes) { return (void)data, (void)bytes, NULL; }
+void fastrelu_release(void *data) { (void)data; }
+void fastrelu_init_memory(void) {}
+
+#else
+
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Data begin so far into a block: at the same place in a cache line as malloc's large arrays, so
+   that loads from these and stores can both be aligned; and at another in a page, for a load waits
+   for a store before it to the same place in another page. */
+enum { HEADER = 1024 + 16, HUGE_PAGE = 2 << 20 };
+
+struct block {
+    size_t size;                 /* of all of it, this header included */
+    struct block *newer, *older; /* while it is kept */
+    double freed;                /* when */
+};
+
+_Static_assert(sizeof(struct block) <= HEADER, "a block begins with its struct");
+
+static struct {
+    pthread_mutex_t lock;
+    struct block *newest, *oldest;
+    struct fastrelu_cache_info info;
+    double idle_seconds;
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .idle_seconds = 5};
+
+static double now(void)
+{
+    struct timespec time;
+#if defined(CLOCK_MONOTONIC_COARSE)
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+#else
+    clock_gettime(CLOCK_MONOTONIC, &time);
+#endif
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Sizes that differ a little share a class: there are eight from one power of two to the next. */
+static size_t size_class(size_t bytes)
+{
+    size_t step = (size_t)sysconf(_SC_PAGESIZE);
+    while (step < bytes / 16)
+        step *= 2;
+    return bytes > SIZE_MAX - step ? 0 : (bytes + step - 1) / step * step;
+}
+
+static void take_out(struct block *block)
+{
+    *(block->newer ? &block->newer->older : &cache.newest) = block->older;
+    *(block->older ? &block->older->newer : &cache.oldest) = block->newer;
+    cache.info.held -= block->size;
+}
+
+/* Takes out what is over a limit or idle; the result is a list, for unmap. */
+static struct block *take_out_excess(size_t limit)
+{
+    struct block *excess = NULL, *block;
+    const double idle_since = now() - cache.idle_seconds;
+    while ((block = cache.oldest) && (cache.info.held > limit || block->freed < idle_since)) {
+        take_out(block);
+        block->older = excess;
+        excess = block;
+    }
+    return excess;
+}
+
+static void unmap(struct block *blocks)
+{
+    while (blocks) {
+        struct block *block = blocks;
+        blocks = block->older;
+        munmap(block, block->size);
+    }
+}
+
+static void shrink_to(size_t limit)
+{
+    pthread_mutex_lock(&cache.lock);
+    struct block *excess = take_out_excess(limit);
+    pthread_mutex_unlock(&cache.lock);
+    unmap(excess);
+}
+
+static void *map(size_t size)
+{
+    const size_t around = size >= HUGE_PAGE ? HUGE_PAGE : 0;
+    char *p = mmap(NULL, size + around, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    if (around) {
+        const size_t before = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
+        if (before)
+            munmap(p, before);
+        if (around > before)
+            munmap(p + before + size, around - before);
+        p += before;
+#if defined(MADV_HUGEPAGE)
+        madvise(p, size, MADV_HUGEPAGE); /* where the system has none, it works without */
+#endif
+    }
+    return p;
+}
+
+static void before_fork(void) { pthread_mutex_lock(&cache.lock); }
+static void after_fork(void) { pthread_mutex_unlock(&cache.lock); }
+
+/* A child would copy pages whose content nobody wants. */
+static void in_child(void)
+{
+    pthread_mutex_unlock(&cache.lock);
+    shrink_to(0);
+}
+
+void fastrelu_init_memory(void)
+{
+    static int done;
+    if (!done)
+        done = pthread_atfork(before_fork, after_fork, in_child) == 0;
+}
+
+void *fastrelu_allocate(size_t bytes)
+{
+    const size_t size = bytes > SIZE_MAX - HEADER - HUGE_PAGE ? 0 : size_class(bytes + HEADER);
+    struct block *block;
+
+    if (size == 0)
+        return NULL;
+    pthread_mutex_lock(&cache.lock);
+    for (block = cache.newest; block; block = block->older)
+        if (block->size >= size && block->size - size <= size / 4)
+            break;
+    if (block) {
+        take_out(block);
+        cache.info.hits++;
+    } else
+        cache.info.misses++;
+    struct block *excess = take_out_excess(cache.info.limit);
+    pthread_mutex_unlock(&cache.lock);
+    unmap(excess);
+
+    if (block == NULL) {
+        block = map(size);
+        if (block == NULL) {
+            shrink_to(0);
+            block = map(size);
+        }
+        if (block == NULL)
+            return NULL;
+        block->size = size;
+    }
+    return (char *)block + HEADER;
+}
+
+void fastrelu_release(void *data)
+{
+    if (data == NULL)
+        return;
+    struct block *block = (struct block *)((char *)data - HEADER), *excess;
+    pthread_mutex_lock(&cache.lock);
+    block->freed = now();
+    block->newer = NULL;
+    block->older = cache.newest;
+    *(cache.newest ? &cache.newest->newer : &cache.oldest) = block;
+    cache.newest = block;
+    cache.info.held += block->size;
+    if (block->size > cache.info.limit ||
+        block->size < FASTRELU_CACHED_FROM) { /* the others may stay */
+        take_out(block);
+        block->older = NULL;
+        excess = block;
+    } else
+        excess = take_out_excess(cache.info.limit);
+    pthread_mutex_unlock(&cache.lock);
+    unmap(excess);
+}
+
+void *fastrelu_allocate_zeros(size_t n, size_t each)
+{
+    if (each && n > SIZE_MAX / each)
+        return NULL;
+    void *data = fastrelu_allocate(n * each);
+    return data ? memset(data, 0, n * each) : NULL;
+}
+
+void *fastrelu_reallocate(void *data, size_t bytes)
+{
+    if (data == NULL)
+        return fastrelu_allocate(bytes);
+    const size_t room = ((struct block *)((char *)data - HEADER))->size - HEADER;
+    if (bytes <= room && bytes >= room / 2)
+        return data;
+    void *other = fastrelu_allocate(bytes);
+    if (other == NULL)
+        return NULL;
+    memcpy(other, data, bytes < room ? bytes : room);
+    fastrelu_release(data);
+    return other;
+}
+
+struct fastrelu_cache_info fastrelu_cache_info(void)
+{
+    pthread_mutex_lock(&cache.lock);
+    const struct fastrelu_cache_info info = cache.info;
+    pthread_mutex_unlock(&cache.lock);
+    return info;
+}
+
+void fastrelu_set_cache_limit(size_t bytes)
+{
+    pthread_mutex_lock(&cache.lock);
+    cache.info.limit = bytes;
+    pthread_mutex_unlock(&cache.lock);
+    shrink_to(bytes);
+}
+
+void fastrelu_clear_cache(void) { shrink_to(0); }
+void fastrelu_release_idle(void) { shrink_to(SIZE_MAX); }
+
+void fastrelu_set_idle_seconds(double seconds)
+{
+    pthread_mutex_lock(&cache.lock);
+    cache.idle_seconds = seconds;
+    pthread_mutex_unlock(&cache.lock);
+}
+
+#endif

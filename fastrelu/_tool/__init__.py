@@ -1,0 +1,1 @@
+"""The command line: the self-test, the comparison, the benchmark, and run."""

@@ -1,0 +1,378 @@
+"""The command bench: its options, and the run that they ask for."""
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import textwrap
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import fastrelu
+from fastrelu import reference
+from fastrelu._limits import usable_cpus
+from fastrelu._tool.check import DTYPES
+from fastrelu._tool.common import (
+    BadInputError,
+    as_json,
+    dtype_named,
+    print_machine,
+    refuse_oserror,
+    whole_file,
+)
+
+from . import contenders, report
+from .measure import Case, measure, measure_case
+
+SIZES = (16, 256, 4096, 1 << 16, 1 << 20, 1 << 24)
+SECONDS = 120.0
+FULL_DTYPES = ("float16", "float32", "float64", "int8")
+FULL_SIZES = tuple(4**power for power in range(2, 14))
+FULL_SECONDS = 3600.0
+FAIL_OVER = 10.0
+ATTEMPTS = 3  # to measure again what seems slower
+SUFFIXES = {"K": 10, "M": 20}
+
+OPERATIONS = {
+    "forward": ["forward"],
+    "backward": ["backward"],
+    "mask": ["mask forward", "mask backward"],
+}
+OUTPUTS = {"new": ["new"], "out": ["out="], "inplace": ["in place"]}
+LIBRARIES = {name: [name] for name in contenders.LIBRARIES}
+
+
+class Selection(NamedTuple):
+    """What a run measures; the record keeps it, so that a later one can do the same."""
+
+    dtypes: list
+    operations: list
+    outputs: list
+    sizes: list
+    threads: list
+    libraries: list
+
+    def cases(self):
+        return [
+            Case(operation, output, dtype, n)
+            for dtype in self.dtypes
+            for operation in self.operations
+            for output in self.outputs
+            for n in self.sizes
+        ]
+
+
+def add_options(parser):
+    """Add to a parser the options that only bench has."""
+    group = parser.add_argument_group("of bench alone; lists are separated by commas")
+    group.add_argument("--operations", metavar="LIST", help=f"of {', '.join(OPERATIONS)}")
+    group.add_argument("--where", metavar="LIST", help=f"the output, of {', '.join(OUTPUTS)}")
+    group.add_argument(
+        "--sizes", metavar="LIST", help="numbers of elements; K and M stand for 2**10 and 2**20"
+    )
+    group.add_argument(
+        "--threads", metavar="LIST", help="numbers of threads; 1 and all cores if not given"
+    )
+    group.add_argument(
+        "--contenders", metavar="LIST", help=f"besides fastrelu, of {', '.join(LIBRARIES)}"
+    )
+    group.add_argument(
+        "--full",
+        action="store_true",
+        default=None,
+        help=f"{', '.join(FULL_DTYPES)} from 16 to 64M elements, in about an hour",
+    )
+    group.add_argument(
+        "--every", action="store_true", default=None, help="print every contender, not the best"
+    )
+    group.add_argument(
+        "--compare",
+        metavar="OLD.json",
+        help="exit with 1 if fastrelu became slower since; measures what OLD did if not told else",
+    )
+    group.add_argument(
+        "--fail-over",
+        type=_percent,
+        metavar="PCT",
+        help=f"by how much it must be slower to fail, {FAIL_OVER:g} if not given",
+    )
+    group.add_argument("--plot", metavar="FILE", help="draw it there, as .svg or .png; matplotlib")
+    group.add_argument("--html", metavar="FILE", help="write a page with all of it; matplotlib")
+
+
+def run(options, record, progress):
+    """
+    Run the benchmark.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    record : dict
+        What is known already: the command, fastrelu and the machine. The results are added.
+    progress : Progress
+
+    Returns
+    -------
+    int
+        The exit status: 1 if an output was wrong, or fastrelu became slower.
+    """
+    if options.fail_over is not None and options.compare is None:
+        raise BadInputError("--fail-over has no meaning without --compare")
+    old = None if options.compare is None else _load(options.compare)
+    selection = _select(options, old)
+    cases = selection.cases()
+    if old is not None and not {Case(*_case_of(row)) for row in old["rows"]} & set(cases):
+        raise BadInputError(f"--compare {options.compare}: holds nothing that this run measures")
+    kind = _plot_kind(options)
+    with contextlib.ExitStack() as stack:
+        write_json, write_plot, write_html = (
+            stack.enter_context(whole_file(f"--{name}", getattr(options, name)))
+            for name in ("json", "plot", "html")
+        )
+        progress.show("importing ...")
+        found, missing = contenders.find(selection.libraries)
+        progress.clear()
+        status = _measure(selection, found, missing, options, record, progress)
+        if old is not None:
+            _measure_again(old, selection, found, options, record, progress)
+            status |= _compare(old, options, record)
+        write_json(as_json(record))
+        if record["rows"] and (options.plot or options.html):
+            from .plot import draw
+
+            if options.plot:
+                write_plot(draw(record, kind))
+            if options.html:
+                write_html(report.as_html(record, draw(record, "svg")))
+    return status
+
+
+def _measure(selection, found, missing, options, record, progress):
+    cases = selection.cases()
+    versions = {c.library: c.version() for c in found if c.library != "fastrelu"}
+    record["bench"] = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "selection": selection._asdict(),
+        "versions": versions,
+        "remarks": [],
+    }
+    print_machine(record)
+    print("beside", ", ".join(f"{name} {version}" for name, version in versions.items()))
+    threads = ", ".join(map(str, selection.threads))
+    fixed = {
+        c.library: f"{c.library} always {usable_cpus() if c.is_threaded else 1}"
+        for c in found
+        if c.set_threads is None
+    }
+    print(f"threads: {threads} ({', '.join(fixed.values())}); about {_duration(_seconds(options))}")
+
+    def announce(case, number, left):
+        progress.show(f"{case} ({number} of {len(cases)}), {_duration(left)} left")
+
+    outcomes = []
+    load = OtherProcesses()
+    for outcome in measure(cases, found, selection.threads, _seconds(options), announce):
+        if not outcomes or outcomes[-1].case[:3] != outcome.case[:3]:
+            progress.print(f"\n{report.heading(outcome.case)}\n{report.HEADER}")
+        outcomes.append(outcome)
+        for line in report.lines(outcome, options.every):
+            progress.print(line)
+        for wrong in outcome.wrong:
+            progress.print(f"WRONG: {wrong}")
+    progress.clear()
+    rows = [row for outcome in outcomes for row in outcome.rows]
+    record["rows"] = [row for outcome in outcomes for row in outcome.as_dicts()]
+    record["wrong"] = [wrong for outcome in outcomes for wrong in outcome.wrong]
+    record["noise"] = report.noise(rows, load.busy_cores(), usable_cpus())
+    remarks = [*report.left_out(outcomes, missing), report.summary(outcomes)]
+    if record["wrong"]:
+        remarks.append(f"WRONG outputs, which were not timed: {len(record['wrong'])}.")
+    record["bench"]["remarks"] = remarks
+    print(f"\n{report.NOTES}", end="")
+    for line in [*remarks, *(f"! {warning}" for warning in record["noise"]["warnings"])]:
+        print(textwrap.fill(line, 100, subsequent_indent="  "))
+    return int(bool(record["wrong"]))
+
+
+def _measure_again(old, selection, found, options, record, progress):
+    """Measure again what seems slower, and keep the faster figures, before it is believed."""
+    share = _seconds(options) / len(selection.cases())
+    in_the_way = []
+    for attempt in range(ATTEMPTS):
+        # So that the allocator places new outputs elsewhere: where they lie can double the time.
+        in_the_way.append(np.empty(100_000 + 1040 * attempt, np.uint8))
+        slower = report.slower_rows(old, record, _fail_over(options))
+        for case in dict.fromkeys(Case(*_case_of(row)) for _, row in slower):
+            progress.show(f"{case}, again")
+            with fastrelu.num_threads(fastrelu.get_num_threads()):
+                outcome = measure_case(case, found, selection.threads, time.perf_counter() + share)
+            again = {report.key(row): row for row in outcome.as_dicts()}
+            record["rows"] = [
+                min(row, again.get(report.key(row), row), key=lambda row: row["seconds"])
+                for row in record["rows"]
+            ]
+    progress.clear()
+
+
+def _compare(old, options, record):
+    found, slower = report.compare(old, record, _fail_over(options))
+    print(f"\nAgainst {options.compare}, of {old['bench'].get('date', 'an unknown date')}:")
+    for line in found:
+        print(line)
+    return int(slower > 0)
+
+
+class OtherProcesses:
+    """How much of the processor others use, from now on, where Linux says."""
+
+    def __init__(self):
+        self.start = self._now()
+
+    def busy_cores(self):
+        """Return how many cores were busy, on average, with other processes or other machines."""
+        now = self._now()
+        if self.start is None or now is None:
+            return None
+        wall, used = (b - a for a, b in zip(self.start, now, strict=True))
+        return max(0.0, used / wall)
+
+    @staticmethod
+    def _now():
+        try:
+            fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+            user, nice, system, _, _, irq, softirq, steal = map(int, fields)
+        except (OSError, ValueError):
+            return None
+        ticks = user + nice + system + irq + softirq + steal
+        return time.perf_counter(), ticks / os.sysconf("SC_CLK_TCK") - time.process_time()
+
+
+def _load(path):
+    """Return the record of an earlier run."""
+    with refuse_oserror(f"--compare {path}"):
+        content = Path(path).read_bytes()
+    try:
+        record = json.loads(content)
+        for row in record["rows"]:
+            report.check_row(row)
+        selection = Selection(**record["bench"]["selection"])
+        if not record["rows"] or not all(isinstance(value, list) for value in selection):
+            raise ValueError
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise BadInputError(f"--compare {path}: not a record of bench --json") from None
+    return record
+
+
+def _select(options, old):
+    """Return the Selection of the options; for what they leave open, that of an earlier run."""
+    default = Selection(
+        list(FULL_DTYPES if options.full else ["float32"]),
+        list(contenders.OPERATIONS),
+        list(contenders.OUTPUTS),
+        list(FULL_SIZES if options.full else SIZES),
+        sorted({1, usable_cpus()}),
+        list(LIBRARIES),
+    )
+    if old is not None and not options.full:
+        default = Selection(**old["bench"]["selection"])
+    given = {
+        "dtypes": _map(options.dtype, _dtype),
+        "operations": _picked("operations", options.operations, OPERATIONS),
+        "outputs": _picked("where", options.where, OUTPUTS),
+        "sizes": _map(options.sizes, lambda text: _whole(text, "--sizes")),
+        "threads": _map(options.threads, _threads),
+        "libraries": _picked("contenders", options.contenders, LIBRARIES),
+    }
+    chosen = default._replace(**{name: value for name, value in given.items() if value})
+    if options.most is not None:
+        if options.sizes is not None:
+            raise BadInputError("--most has no meaning beside --sizes")
+        chosen = chosen._replace(sizes=[n for n in chosen.sizes if n <= options.most])
+    return chosen._replace(
+        dtypes=[_dtype(name) for name in chosen.dtypes],
+        sizes=sorted(chosen.sizes),
+        threads=sorted(chosen.threads),
+    )
+
+
+def _map(text, function):
+    """Return what a function makes of each part of a list in text, once; None for no text."""
+    if text is not None:
+        return list(dict.fromkeys(function(part.strip()) for part in text.split(",")))
+
+
+def _picked(option, text, choices):
+    def pick(part):
+        if part not in choices:
+            raise BadInputError(f"--{option}: no {part!r}; the choices are {', '.join(choices)}")
+        return part
+
+    if text is not None:
+        return [name for part in _map(text, pick) for name in choices[part]]
+
+
+def _dtype(name):
+    dtype = dtype_named(name)
+    if not (dtype.char in DTYPES or reference.name_in_ml_dtypes(dtype)) or not dtype.isnative:
+        raise BadInputError(f"--dtype: no kernels for {name!r}; try float32 or int8")
+    return dtype.name
+
+
+def _whole(text, option):
+    digits, shift = (text[:-1], SUFFIXES[text[-1]]) if text[-1:] in SUFFIXES else (text, 0)
+    if not (digits.isascii() and digits.isdigit() and int(digits)):
+        raise BadInputError(f"{option}: a number like 1000 or 16K is needed, not {text!r}")
+    return int(digits) << shift
+
+
+def _threads(text):
+    n = _whole(text, "--threads")
+    try:
+        with fastrelu.num_threads(n):
+            return n
+    except (ValueError, OverflowError) as error:
+        raise BadInputError(f"--threads {n}: {error}") from None
+
+
+def _percent(text):
+    with contextlib.suppress(ValueError):
+        if 0 <= (percent := float(text)) < float("inf"):
+            return percent
+    raise argparse.ArgumentTypeError(f"a number from 0 up is needed, not {text!r}")
+
+
+def _plot_kind(options):
+    """Return "svg" or "png", or None without --plot; refuse plots that cannot be drawn."""
+    kind = None
+    if options.plot is not None:
+        kind = Path(options.plot).suffix.lower()[1:]
+        if kind not in ("svg", "png"):
+            raise BadInputError(f"--plot {options.plot}: the name must end in .svg or .png")
+    for option in ("plot", "html"):
+        if getattr(options, option) is not None:
+            try:
+                import matplotlib.figure  # noqa: F401
+            except ImportError as error:
+                raise BadInputError(f"--{option} needs matplotlib: {error}") from None
+    return kind
+
+
+def _seconds(options):
+    return options.seconds or (FULL_SECONDS if options.full else SECONDS)
+
+
+def _fail_over(options):
+    return FAIL_OVER if options.fail_over is None else options.fail_over
+
+
+def _case_of(row):
+    return [row[name] for name in Case._fields]
+
+
+def _duration(seconds):
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"

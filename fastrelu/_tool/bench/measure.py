@@ -1,0 +1,393 @@
+"""The measurement: checks every contender's output, then times all of a case in turns."""
+
+import statistics
+import time
+import timeit
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import fastrelu
+from fastrelu import reference
+from fastrelu._limits import usable_memory
+from fastrelu._tool.check import unequal
+from fastrelu._tool.compare import (
+    LEAST_ROUNDS,
+    MOST_ROUNDS,
+    MismatchError,
+    evaluate,
+    held_in,
+    random_array,
+    time_in_turns,
+)
+
+from .contenders import UnavailableError
+
+ROUND_SECONDS = 1e-3
+REST_SECONDS = 0.5e-3
+MOST_RESTS = 40
+POISON = 85
+USUAL_SPEED = 1e10  # bytes a second: only to divide the time among the cases
+SHORT_SECONDS = 0.1  # that much for a case is always granted
+PAGE = 4096
+# Within a page, in multiples of the 64 bytes of a register. Far from each other, and from the start
+# where allocators place large outputs: a store delays loads from just above its place in a page.
+PLACES = {"x": 2048, "grad": 3072, "y": 1024, "mask": 1536}
+# Once it has freed such an array, glibc keeps the memory of smaller ones from call to call; before,
+# chance would decide whether a new output costs page faults.
+LARGEST_OF_HEAP = 31 << 20
+ARRAYS_AT_ONCE = 9  # of a case, with those of its limit and of a contender that makes some more
+
+
+class Case(NamedTuple):
+    """One operation on one kind of output, of one type and size."""
+
+    operation: str
+    output: str
+    dtype: str
+    elements: int
+
+    @property
+    def bytes(self):
+        """The bytes that the operation must read and write."""
+        array = self.elements * np.dtype(self.dtype).itemsize
+        mask = -(-self.elements // 8) if "mask" in self.operation else 0
+        return (3 if self.operation == "backward" else 2) * array + mask
+
+    @property
+    def footprint(self):
+        """The bytes of memory in which its operands lie."""
+        array = self.elements * np.dtype(self.dtype).itemsize
+        return self.bytes - (array if self.output == "in place" else 0)
+
+    def __str__(self):
+        return f"{self.operation} {self.output} of {self.elements:,} {self.dtype}"
+
+
+class Row(NamedTuple):
+    """
+    What one contender took for one case with one number of threads.
+
+    The bytes are those that it must read and write, the seconds those of a call: the least and the
+    median of the rounds.
+    """
+
+    contender: str
+    library: str
+    is_limit: bool
+    threads: int
+    operation: str
+    output: str
+    dtype: str
+    elements: int
+    statement: str
+    bytes: int
+    held_in: str
+    rounds: int
+    seconds: float
+    median_seconds: float
+
+    @property
+    def case(self):
+        return Case(self.operation, self.output, self.dtype, self.elements)
+
+    @property
+    def spread(self):
+        """How far the median round lies above the fastest, as a fraction of that."""
+        return self.median_seconds / self.seconds - 1
+
+    @property
+    def gigabytes_per_second(self):
+        return self.bytes / self.seconds / 1e9
+
+    @property
+    def ns_per_element(self):
+        """Nanoseconds per element; of a limit: for as many bytes as the operation moves."""
+        return self.case.bytes / self.gigabytes_per_second / self.elements
+
+    def as_dict(self):
+        """Return the row, with all that follows from it, as what JSON can hold."""
+        return self._asdict() | {
+            "gigabytes_per_second": self.gigabytes_per_second,
+            "ns_per_element": self.ns_per_element,
+            "spread": self.spread,
+        }
+
+
+class LeftOut(NamedTuple):
+    """A contender that has a call for a case, but could not be timed, and why."""
+
+    contender: str
+    reason: str
+
+
+class Outcome(NamedTuple):
+    """All that was found out about a case; reason says why, if it was not timed at all."""
+
+    case: Case
+    rows: list
+    left_out: list
+    wrong: list
+    reason: str | None = None
+
+    def of_limit(self, row):
+        """Return a row's bytes a second over those of the best copy with at most its threads."""
+        limits = [
+            limit.gigabytes_per_second
+            for limit in self.rows
+            if limit.is_limit and limit.threads <= row.threads
+        ]
+        return row.gigabytes_per_second / max(limits) if limits else None
+
+    def best_other(self, threads):
+        """Return the fastest row of the other libraries with at most so many threads, or None."""
+        others = [
+            row
+            for row in self.rows
+            if not row.is_limit and row.library != "fastrelu" and row.threads <= threads
+        ]
+        return min(others, key=lambda row: row.seconds, default=None)
+
+    def as_dicts(self):
+        """Return the rows, with all that follows from them, as what JSON can hold."""
+        return [row.as_dict() | {"of_limit": self.of_limit(row)} for row in self.rows]
+
+
+class Operands:
+    """The arrays of one case by name, and what must be in them or be returned after a call."""
+
+    def __init__(self, case):
+        dtype = np.dtype(case.dtype)
+        x = random_array(dtype, case.elements)
+        mask = np.packbits(~(x <= 0), bitorder="little") if "mask" in case.operation else None
+        self.case = case
+        inputs = {} if case.operation == "mask backward" else {"x": x}
+        if case.operation.endswith("backward"):
+            inputs["grad"] = random_array(dtype, case.elements, seed=1)
+            self.expected = {"y": reference.relu_backward(inputs["grad"], x)}
+            self.target = "grad"
+        else:
+            self.expected = {"y": reference.relu(x)}
+            self.target = "x"
+        if case.operation == "mask backward":
+            inputs["mask"] = mask
+        elif mask is not None:
+            self.expected["mask"] = mask
+        self.outputs = {} if case.output == "new" else _placed(self.expected)
+        if case.output == "in place":
+            self.original = inputs[self.target]
+            del self.outputs["y"]
+        self.arrays = _placed(inputs) | self.outputs
+
+    def reset(self):
+        """Fill the outputs with what no call gives, and restore what calls overwrite."""
+        for array in self.outputs.values():
+            array.fill(POISON)
+        if self.case.output == "in place":
+            np.copyto(self.arrays[self.target], self.original)
+
+    def check(self, result, what):
+        """Raise an error unless the outputs, or the result for new ones, are as expected."""
+        if self.case.output == "new":
+            results = result if len(self.expected) > 1 else [result]
+        elif self.case.output == "out=":
+            results = [self.outputs[name] for name in self.expected]
+        else:
+            results = [self.arrays[self.target], *self.outputs.values()]
+        for got, (name, expected) in zip(
+            map(np.asarray, results), self.expected.items(), strict=True
+        ):
+            if got.dtype != expected.dtype:
+                raise UnavailableError(f"gives {got.dtype} for {expected.dtype}")
+            if got.shape != expected.shape:
+                raise MismatchError(f"{what}: {name} of shape {got.shape}, not {expected.shape}")
+            if not (got == expected).all():  # in value: 0 may have either sign
+                i = int(unequal(got, expected).argmax())
+                raise MismatchError(f"{what}: {name}[{i}]: expected {expected[i]}, got {got[i]}")
+
+
+class OperandsOfLimit(Operands):
+    """Two arrays for a copy, which lie in as much memory as all the operands of a case."""
+
+    def __init__(self, case):
+        dtype = np.dtype(case.dtype)
+        x = random_array(dtype, max(1, case.footprint // (2 * dtype.itemsize)))
+        self.case = case._replace(output="new" if case.output == "new" else "out=")
+        self.expected = {"y": x}
+        self.outputs = {} if case.output == "new" else _placed(self.expected)
+        self.arrays = _placed({"x": x}) | self.outputs
+
+    def check(self, result, what):
+        if self.case.output != "new":
+            super().check(result, what)
+
+
+class RestedTimer(timeit.Timer):
+    """A timer of one contender, which sets its threads, and in the end waits until they sleep."""
+
+    def __init__(self, contender, threads, statement, names):
+        super().__init__(statement, globals=names)
+        self.contender = contender
+        self.threads = threads
+        self.statement = statement
+        self.names = names
+        self.is_short = True
+
+    def function(self):
+        """Return what is timed as a function without arguments."""
+        return evaluate(f"lambda: {self.statement}", self.names)
+
+    def timeit(self, loops):
+        self.contender.use_threads(self.threads)
+        if self.is_short:
+            super().timeit(1)  # wakes its threads, and fetches what a cache can hold
+        seconds = super().timeit(loops)
+        self.is_short = seconds / loops < 10 * ROUND_SECONDS
+        if self.threads > 1:
+            rest()
+        return seconds
+
+
+def rest():
+    """Sleep until no thread of this process computes: some pools spin for milliseconds."""
+    for _ in range(MOST_RESTS):
+        used, now = time.process_time(), time.perf_counter()
+        time.sleep(REST_SECONDS)
+        if time.process_time() - used < 0.3 * (time.perf_counter() - now):
+            return
+
+
+def measure(cases, contenders, threads, seconds, announce=None):
+    """
+    Check and time all contenders on all cases.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        Those of one operation, output and type by rising size.
+    contenders : sequence of Contender
+        Those that can be loaded.
+    threads : sequence of int
+        The numbers of threads to time each with, so far as its library lets itself be told.
+    seconds : float
+        About how long it may take. Sizes that do not fit are not timed; never the first.
+    announce : callable, optional
+        Called with each case, its number from 1 and the seconds left, before it is measured.
+
+    Yields
+    ------
+    Outcome
+        One for each case.
+    """
+    end = time.perf_counter() + seconds
+    costs = [_usual_cost(case, contenders, threads) for case in cases]
+    call_seconds = {}
+    np.empty(LARGEST_OF_HEAP, np.uint8)
+    with fastrelu.num_threads(fastrelu.get_num_threads()):
+        for i, case in enumerate(cases):
+            start = time.perf_counter()
+            if announce is not None:
+                announce(case, i + 1, max(0, min(end - start, sum(costs[i:]))))
+            share = (end - start) * costs[i] / sum(costs[i:])
+            needed = call_seconds.get(case[:3], 0) * case.bytes * (LEAST_ROUNDS + 2)
+            if needed > 3 * max(share, SHORT_SECONDS):
+                yield Outcome(case, [], [], [], "want of time (--seconds)")
+            elif ARRAYS_AT_ONCE * case.elements * np.dtype(case.dtype).itemsize > free_memory():
+                yield Outcome(case, [], [], [], "want of memory")
+            else:
+                outcome = measure_case(case, contenders, threads, start + share)
+                if outcome.rows:  # not their sum, in which one that others disturb would count most
+                    usual = statistics.median(row.seconds for row in outcome.rows)
+                    call_seconds[case[:3]] = usual * len(outcome.rows) / case.bytes
+                yield outcome
+
+
+def measure_case(case, contenders, threads, until):
+    """Check and time all contenders on one case; return the Outcome."""
+    outcome = Outcome(case, [], [], [])
+    operands = {False: Operands(case), True: OperandsOfLimit(case)}
+    timers = []
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for contender in contenders:
+            if contender.statement(case.operation, case.output) is None:
+                continue
+            try:
+                for n in contender.threads(threads):
+                    timers.append(checked_timer(contender, n, operands[contender.is_limit], case))
+            except UnavailableError as error:
+                outcome.left_out.append(LeftOut(contender.name, str(error)))
+            except MismatchError as error:
+                outcome.wrong.append(str(error))
+        times = time_in_turns(timers, until, ROUND_SECONDS) if timers else []
+    copied = 2 * operands[True].arrays["x"].nbytes
+    for timer, rounds in zip(timers, times, strict=True):
+        contender = timer.contender
+        outcome.rows.append(
+            Row(
+                contender.name,
+                contender.library,
+                contender.is_limit,
+                timer.threads,
+                *case,
+                timer.statement,
+                copied if contender.is_limit else case.bytes,
+                held_in(copied if contender.is_limit else case.footprint),
+                len(rounds),
+                min(rounds),
+                statistics.median(rounds),
+            )
+        )
+    return outcome
+
+
+def _placed(arrays):
+    """Return copies of arrays by name, each name's at the same place within a page every time."""
+    placed = {}
+    for name, array in arrays.items():
+        memory = np.empty(array.nbytes + 2 * PAGE, np.uint8)
+        start = -memory.ctypes.data % PAGE + PLACES[name]
+        placed[name] = memory[start : start + array.nbytes].view(array.dtype)
+        np.copyto(placed[name], array)
+    return placed
+
+
+def _usual_cost(case, contenders, threads):
+    """Return the seconds that all rounds of a case would take at a usual speed."""
+    count = sum(c.statement(case.operation, case.output) is not None for c in contenders)
+    a_round = max(ROUND_SECONDS, case.bytes / USUAL_SPEED)
+    return max(1, count) * len(threads) * MOST_ROUNDS * a_round
+
+
+def free_memory():
+    """Return how many bytes there are for new arrays."""
+    limit = usable_memory()
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return min(limit, int(line.split()[1]) * 1024)
+    except (OSError, ValueError, IndexError):
+        pass
+    return limit
+
+
+def checked_timer(contender, threads, operands, case):
+    """Return a timer of a contender whose output is right; else raise an error that says why."""
+    statement = contender.statement(case.operation, case.output)
+    what = f"{contender.name}, {statement}, {case}"
+    try:
+        contender.use_threads(threads)
+        names = contender.names(operands.arrays)
+        operands.reset()
+        result = evaluate(statement, names)
+    except (MemoryError, UnavailableError):
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        if contender.name == "fastrelu":
+            raise MismatchError(f"{what}: {reason}") from None
+        raise UnavailableError(reason) from None
+    operands.check(result, what)
+    return RestedTimer(contender, threads, statement, names)

@@ -1,0 +1,299 @@
+"""What the benchmark says: lines of text, the change since an earlier run, and a page of HTML."""
+
+import base64
+import html
+import statistics
+
+from fastrelu._tool.common import binary, human
+
+NOISY_SPREAD = 0.25
+NOISY_FRACTION = 0.25
+BUSY_FRACTION = 0.05
+
+HEADER = (
+    f"{'elements':>10}  {'where':5} {'threads':>7} {'fastrelu':>8} {'±':>5} {'ns/elem':>7}"
+    f" {'GB/s':>7} {'limit':>6}  {'best other':16} {'time':>8} {'faster':>8}"
+)
+NOTES = """\
+Times: the fastest of interleaved rounds; ±: how far above it their median lies. GB/s: the bytes
+that must be read and written (forward: x and y; backward: grad, x and y; a mask has a bit for each
+element), by time. limit: these GB/s over those of the best copy with at most as many threads that
+was timed in the same rounds, between arrays in as much memory. "new" takes memory from the
+allocator of each library; some keep it from call to call. "in place" moves its bytes within less
+memory, which no copy does; after the first call it meets no value below zero, in any library. Of
+few elements a call is all the cost, of a copy too. best other: of all other libraries, with at most
+as many threads; its own number follows the x. Outputs were checked before, by value. Arrays that
+the benchmark makes begin at multiples of 64 bytes; those that NumPy makes often do not.
+"""
+ROW_KEY = ("contender", "threads", "operation", "output", "dtype", "elements")
+
+
+def heading(case):
+    """Return the line above the lines of one operation, output and type."""
+    return f"{case.operation}, {case.output}, {case.dtype}"
+
+
+def lines(outcome, every=False):
+    """
+    Return the lines of a case: one for each number of threads of fastrelu.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    every : bool, optional
+        Whether to add one for each contender and limit.
+    """
+    found = []
+    for row in outcome.rows:
+        if row.contender == "fastrelu":
+            other = outcome.best_other(row.threads)
+            text = f"{row.elements:>10,}  {row.held_in:5} {row.threads:>7} {_figures(row, outcome)}"
+            if other is not None:
+                faster = other.seconds / row.seconds
+                mark = "!" if faster < 1 else ""
+                text += f"  {other.contender} x{other.threads}".ljust(19)
+                text += f"{human(other.seconds):>8} {faster:>7.2f}x{mark}"
+            found.append(text)
+    if every:
+        for row in outcome.rows:
+            if row.contender != "fastrelu":
+                name = f"  {row.contender}"
+                found.append(f"{name:17} {row.threads:>7} {_figures(row, outcome)}")
+    return found
+
+
+def summary(outcomes):
+    """Return a line on how fastrelu stands against the best of the others."""
+    ratios = [
+        other.seconds / row.seconds
+        for outcome in outcomes
+        for row in outcome.rows
+        if row.contender == "fastrelu" and (other := outcome.best_other(row.threads)) is not None
+    ]
+    if not ratios:
+        return "Nothing to compare fastrelu with was timed."
+    slower = sum(ratio < 1 for ratio in ratios)
+    return (
+        f"fastrelu is faster than the best other in {len(ratios) - slower} of {len(ratios)} lines; "
+        f"{min(ratios):.2f}x to {max(ratios):.2f}x, median {statistics.median(ratios):.2f}x."
+    )
+
+
+def left_out(outcomes, missing):
+    """Return lines that name what was not timed, and why; calls that a library lacks go unsaid."""
+    sizes, refusals = {}, {}
+    for outcome in outcomes:
+        case = outcome.case
+        if outcome.reason is not None:
+            sizes.setdefault(outcome.reason, {})[f"{case.elements:,} {case.dtype}"] = None
+        for entry in outcome.left_out:
+            refusals.setdefault((entry.contender, entry.reason), []).append(case)
+    return [
+        *(f"Left out: {library}: {reason}." for library, reason in missing.items()),
+        *(
+            f"Left out: {name} ({_extent(cases)}): {reason}."
+            for (name, reason), cases in refusals.items()
+        ),
+        *(f"Left out for {reason}: {'; '.join(found)}." for reason, found in sizes.items()),
+    ]
+
+
+def noise(rows, busy_cores, cores):
+    """
+    Return what the record says about noise: figures, and warnings if there is too much.
+
+    Parameters
+    ----------
+    rows : list of Row
+    busy_cores : float or None
+        How many cores other processes kept busy meanwhile, if that is known.
+    cores : int
+    """
+    warnings = []
+    wide = sum(row.spread > NOISY_SPREAD for row in rows) / len(rows) if rows else 0
+    if wide > NOISY_FRACTION:
+        warnings.append(
+            f"too noisy to believe: in {wide:.0%} of the rows the median round took over "
+            f"{NOISY_SPREAD:.0%} longer than the fastest."
+        )
+    if busy_cores is not None and busy_cores > BUSY_FRACTION * cores:
+        warnings.append(
+            f"not alone: other processes kept {busy_cores:.2f} of {cores} cores busy; "
+            "times with all threads mean little."
+        )
+    return {
+        "rows_with_wide_spread": wide,
+        "cores_busy_with_other_processes": busy_cores,
+        "warnings": warnings,
+    }
+
+
+def check_row(row):
+    """Raise a KeyError, a TypeError or a ValueError if a row of an earlier run is damaged."""
+    if not (row["seconds"] > 0 and row["median_seconds"] > 0 and row["is_limit"] in (True, False)):
+        raise ValueError
+    hash(key(row))
+
+
+def key(row):
+    """Return what makes a row of a record the same as one of another record."""
+    return tuple(row[name] for name in ROW_KEY)
+
+
+def slower_rows(old, new, percent):
+    """
+    Return the rows of fastrelu that became slower since an earlier run, each after its earlier one.
+
+    A row is slower if its fastest round and its median both took over `percent` more.
+    """
+    return [
+        (was, row)
+        for was, row in _pairs(old, new)
+        if row["contender"] == "fastrelu"
+        and min(row[f] / was[f] for f in ("seconds", "median_seconds")) > 1 + percent / 100
+    ]
+
+
+def compare(old, new, percent):
+    """Return what changed since an earlier run: lines of text, and how many rows became slower."""
+    pairs = _pairs(old, new)
+    ours = [(was, row) for was, row in pairs if row["contender"] == "fastrelu"]
+    copies = [(was, row) for was, row in pairs if row["is_limit"]]
+    found = []
+    for what, name in (("machine", "cpu"), ("machine", "cores"), ("fastrelu", "isa in use")):
+        was, is_ = old.get(what, {}).get(name), new[what][name]
+        if was != is_:
+            found.append(f"! The earlier run had another {name}: {was}, now {is_}.")
+    slower = slower_rows(old, new, percent)
+    for was, row in slower:
+        found.append(
+            f"! slower: {row['operation']} {row['output']} of {row['elements']:,} {row['dtype']}, "
+            f"threads {row['threads']}: {human(row['seconds'])}, was {human(was['seconds'])} "
+            f"({_change(was, row):+.0%})"
+        )
+    faster = sum(_change(was, row) < -percent / 100 for was, row in ours)
+    text = (
+        f"Of {len(ours)} rows of fastrelu {len(slower)} became slower by more than {percent:g} %, "
+        f"{faster} faster; median {_median_change(ours):+.0%}"
+    )
+    found.append(f"{text}, of the copies {_median_change(copies):+.0%}.")
+    return found, len(slower)
+
+
+def as_html(record, plot):
+    """Return one page that needs no other file: machine, versions, plots, tables."""
+    about = {
+        "command": record["command"],
+        "date": record["bench"]["date"],
+        "processor": record["machine"]["cpu"],
+        "cores": record["machine"]["cores"],
+        "caches": ", ".join(
+            f"{name} {binary(size)}" for name, size in record["machine"]["cache_bytes"].items()
+        ),
+        "system": record["machine"]["system"],
+        **{f"fastrelu: {name}": value for name, value in record["fastrelu"].items()},
+        **record["bench"]["versions"],
+        "threads": record["bench"]["selection"]["threads"],
+    }
+    image = f"data:image/svg+xml;base64,{base64.b64encode(plot).decode()}"
+    return "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
+            f"<title>fastrelu on {html.escape(about['processor'])}</title>\n{STYLE}</head><body>",
+            "<h1>fastrelu beside other libraries</h1>",
+            *(f'<p class="warning">{html.escape(w)}</p>' for w in record["noise"]["warnings"]),
+            _table(("", ""), [(name, _listed(value)) for name, value in about.items()]),
+            "<h2>By size</h2>",
+            f'<img alt="time per element and bytes a second, by size" src="{image}">',
+            f"<h2>All rows</h2>\n<p>{html.escape(NOTES)}</p>",
+            *_tables(record["rows"]),
+            *(f"<p>{html.escape(line)}</p>" for line in record["bench"]["remarks"]),
+            "</body></html>\n",
+        ]
+    ).encode()
+
+
+STYLE = """\
+<style>
+body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em }
+table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-nums }
+th, td { padding: .15em .8em; border-bottom: 1px solid #ddd; text-align: right }
+th:first-child, td:first-child { text-align: left }
+tr.fastrelu { font-weight: bold } tr.limit { color: #777 }
+.warning { background: #fdd; padding: .5em 1em } img { max-width: 100% }
+summary { cursor: pointer; font-weight: bold }
+</style>
+"""
+
+
+def _tables(rows):
+    groups = {}
+    for row in rows:
+        group = f"{row['operation']}, {row['output']}, {row['dtype']}"
+        groups.setdefault(group, []).append(row)
+    for name, members in groups.items():
+        table = _table(
+            ("", "threads", "elements", "where", "time", "±", "ns/element", "GB/s", "of the limit"),
+            [
+                (
+                    row["contender"],
+                    row["threads"],
+                    f"{row['elements']:,}",
+                    row["held_in"],
+                    human(row["seconds"]),
+                    f"{row['spread']:.0%}",
+                    f"{row['ns_per_element']:.4g}",
+                    f"{row['gigabytes_per_second']:.1f}",
+                    _percent(row["of_limit"]),
+                )
+                for row in members
+            ],
+            ["limit" if row["is_limit"] else row["library"] for row in members],
+        )
+        yield f"<details><summary>{html.escape(name)}</summary>{table}</details>"
+
+
+def _table(header, rows, classes=None):
+    def cells(tag, values):
+        return "".join(f"<{tag}>{html.escape(str(value))}</{tag}>" for value in values)
+
+    body = [
+        f'<tr class="{html.escape(kind)}">{cells("td", row)}</tr>'
+        for kind, row in zip(classes or [""] * len(rows), rows, strict=True)
+    ]
+    return "\n".join(["<table>", f"<tr>{cells('th', header)}</tr>", *body, "</table>"])
+
+
+def _listed(value):
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _figures(row, outcome):
+    return (
+        f"{human(row.seconds):>8} {row.spread:>5.0%} {row.ns_per_element:>7.3g}"
+        f" {row.gigabytes_per_second:>7.1f} {_percent(outcome.of_limit(row)):>6}"
+    )
+
+
+def _extent(cases):
+    return "; ".join(
+        ", ".join(dict.fromkeys(getattr(case, field) for case in cases))
+        for field in ("operation", "output", "dtype")
+    )
+
+
+def _percent(fraction):
+    return "-" if fraction is None else f"{fraction:.0%}"
+
+
+def _pairs(old, new):
+    before = {key(row): row for row in old["rows"]}
+    return [(before[key(row)], row) for row in new["rows"] if key(row) in before]
+
+
+def _change(was, row):
+    return row["seconds"] / was["seconds"] - 1
+
+
+def _median_change(pairs):
+    return statistics.median([_change(was, row) for was, row in pairs] or [0])

@@ -1,0 +1,116 @@
+"""What the commands share: bad input, progress on a terminal, whole files, and how things read."""
+
+import contextlib
+import json
+import os
+import sys
+import warnings
+
+import numpy as np
+
+from .check import types_of_ml_dtypes
+
+UNITS = (("s", 1), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
+
+
+class BadInputError(Exception):
+    """What the user gave cannot be used; the message says why, in one line."""
+
+
+class Progress:
+    """A line on the terminal that says what is going on; nothing where there is no terminal."""
+
+    def __init__(self):
+        self.shown = sys.stderr is not None and sys.stderr.isatty()
+
+    def show(self, text):
+        if self.shown:
+            sys.stderr.write(f"\r{text[:78]:78}")
+            sys.stderr.flush()
+
+    def clear(self):
+        self.show("")
+        if self.shown:
+            sys.stderr.write("\r")
+            sys.stderr.flush()
+
+    def print(self, text):
+        self.clear()
+        print(text, flush=True)
+
+
+@contextlib.contextmanager
+def whole_file(option, path):
+    """Give a function that writes bytes to path, whole or not at all; to no path, nothing."""
+    if path is None:
+        yield lambda content: None
+        return
+    target = os.path.realpath(path)
+    part = f"{target}.{os.getpid()}.part"
+
+    def write(content):
+        with refuse_oserror(f"{option} {path}"):
+            with open(part, "wb") as file:
+                file.write(content)
+            os.replace(part, target)
+
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise BadInputError(f"{option} {path}: not a regular file")
+    try:
+        with refuse_oserror(f"{option} {path}"):
+            open(part, "x").close()  # to know now, not when all is measured
+        yield write
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+
+
+@contextlib.contextmanager
+def refuse_oserror(what):
+    try:
+        yield
+    except OSError as error:
+        raise BadInputError(f"{what}: {error.strerror or error}") from None
+
+
+def dtype_named(name):
+    """Return the type of that name, NumPy's or one of ml_dtypes."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return np.dtype(name)
+    except (TypeError, ValueError, SyntaxError, DeprecationWarning):
+        for dtype in types_of_ml_dtypes():
+            if dtype.name == name:
+                return dtype
+        raise BadInputError(f"--dtype: NumPy knows no type {name!r}; try float32 or int8") from None
+
+
+def as_json(record):
+    """Return a record as the bytes of a JSON file."""
+    return f"{json.dumps(record, indent=2)}\n".encode()
+
+
+def print_machine(record):
+    """Print the machine and what runs on it."""
+    about, here = record["fastrelu"], record["machine"]
+    sizes = [f"{name} {binary(size)}" for name, size in here["cache_bytes"].items()]
+    cores = f"{here['cores']} core{'s' if here['cores'] != 1 else ''}"
+    print(", ".join([here["cpu"], cores, *sizes]))
+    print(
+        f"fastrelu {about['version']} using {about['isa in use']}, "
+        f"NumPy {about['numpy']}, Python {about['python']}",
+        flush=True,
+    )
+
+
+def human(seconds):
+    """Return a time with a unit and three digits."""
+    unit, scale = next((pair for pair in UNITS if seconds >= 0.9995 * pair[1]), UNITS[-1])
+    value = seconds / scale
+    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
+
+
+def binary(size):
+    """Return a number of bytes with a unit."""
+    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"

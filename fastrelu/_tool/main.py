@@ -1,0 +1,334 @@
+"""The command line: proves fastrelu right on this machine, then compares it with NumPy."""
+
+import argparse
+import contextlib
+import os
+import shlex
+import statistics
+import sys
+
+import numpy as np
+
+import fastrelu
+
+from .._config import config
+from .bench import command as bench
+from .check import check
+from .common import (
+    BadInputError,
+    Progress,
+    as_json,
+    dtype_named,
+    human,
+    print_machine,
+    refuse_oserror,
+    whole_file,
+)
+from .compare import (
+    OPERATIONS,
+    SECONDS,
+    SIZES,
+    MismatchError,
+    compare_array,
+    compare_sizes,
+    machine,
+)
+from .run import run
+
+DESCRIPTION = """\
+Prove fastrelu right on this machine, then compare its speed with NumPy's.
+
+commands:
+  compare  the self-test, then the comparison; the default
+  bench    fastrelu beside other libraries that are installed, and beside a copy
+  run      a script or a module, with np.maximum(0, x) taking fastrelu's kernels: run --help
+  check    the self-test alone: every instruction set of this CPU against fastrelu.reference
+  info     what fastrelu was built with and what it uses
+"""
+EPILOG = """\
+exit status: 0 if all is well, 1 on a wrong result or, with bench --compare, a slower one, 2 on bad
+input, 130 if interrupted.
+FASTRELU_ISA=NAME in the environment selects the instruction set, or "python", the fallback.
+"""
+OF_ALL_COMMANDS = ("command", "json")
+OF_COMPARE = ("dtype", "input", "seconds", "most")
+OF_COMPARE_ALONE = ("input",)
+HEADER = (
+    f"{'elements':>10}  {'where':5} {'operation':16} {'NumPy':>8} {'±':>5} {'fastrelu':>9} {'±':>5}"
+    f" {'GB/s':>7} {'faster':>8}  {'of a copy':>9}"
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+
+
+def main(argv=None):
+    """
+    Run the command line.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        The arguments; by default those of the process.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["run"]:
+        return run(argv[1:])
+    parser = _parser()
+    progress = Progress()
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        options = parser.parse_args(argv)
+        return _run(options, argv, progress)
+    except BadInputError as error:
+        progress.clear()
+        parser.error(str(error))
+    except MemoryError as error:
+        progress.clear()
+        parser.error(f"not enough memory: {error}")
+    except OSError as error:
+        progress.clear()
+        # Nothing can be printed; what the interpreter flushes at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            parser.error(f"cannot print: {error.strerror or error}")
+        return 1
+    except KeyboardInterrupt:
+        progress.clear()
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser():
+    parser = Parser(
+        prog="python -m fastrelu",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=["compare", "bench", "run", "check", "info"],
+        default="compare",
+        help="see above",
+    )
+    parser.add_argument(
+        "--dtype", help="the type, by NumPy's name; float32 if not given; several for bench"
+    )
+    parser.add_argument(
+        "--input", metavar="FILE.npy", help="compare on this array, memory-mapped, of any shape"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_seconds,
+        metavar="S",
+        help=f"about how long to measure, {SECONDS:g} if not given ({bench.SECONDS:g} for bench); "
+        "the largest sizes give way",
+    )
+    parser.add_argument(
+        "--most",
+        type=_elements,
+        metavar="N",
+        help=f"measure on at most N elements; {SIZES[-1]} if not given",
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", help="also write the results there, with machine and versions"
+    )
+    bench.add_options(parser)
+    return parser
+
+
+def _seconds(text):
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(text)) < float("inf"):
+            return seconds
+    raise argparse.ArgumentTypeError(f"a positive number is needed, not {text!r}")
+
+
+def _elements(text):
+    with contextlib.suppress(ValueError):
+        if (n := int(text)) >= SIZES[0]:
+            return n
+    raise argparse.ArgumentTypeError(f"a whole number from {SIZES[0]} up is needed, not {text!r}")
+
+
+def _run(options, argv, progress):
+    if options.command == "run":
+        raise BadInputError("run comes first; what follows it is for the script")
+    _refuse_foreign_options(options)
+    if options.input is not None:
+        for name in ("dtype", "most"):
+            if getattr(options, name) is not None:
+                raise BadInputError(f"--{name} has no meaning beside --input")
+    array = dtype = None
+    if options.input is not None:
+        array = _load(options.input)
+    elif options.command == "compare":
+        dtype = _dtype(options.dtype or "float32")
+
+    record = {
+        "command": shlex.join(["python", "-m", "fastrelu", *argv]),
+        "fastrelu": config(),
+        "machine": machine(),
+    }
+    if options.command == "bench":
+        return bench.run(options, record, progress)
+    with whole_file("--json", options.json) as write:
+        if options.command == "info":
+            fastrelu.show_config()
+            status = 0
+        else:
+            print_machine(record)
+            status = _print_check(record, progress)
+            if options.command == "compare" and status == 0:
+                status = _print_comparison(record, array, dtype, options, progress)
+        write(as_json(record))
+    return status
+
+
+def _refuse_foreign_options(options):
+    """Refuse what belongs to another command than the one that was given."""
+    for name, value in vars(options).items():
+        if value is None or name in OF_ALL_COMMANDS:
+            continue
+        owners = ["compare"] * (name in OF_COMPARE) + ["bench"] * (name not in OF_COMPARE_ALONE)
+        if options.command not in owners:
+            option = f"--{name.replace('_', '-')}"
+            raise BadInputError(
+                f"{option} belongs to {' and '.join(owners)}, not to {options.command}"
+            )
+
+
+def _load(path):
+    """Return the array in a .npy file, mapped into memory."""
+    with refuse_oserror(path), open(path, "rb") as file:
+        magic = file.read(6)
+    if magic[:2] == b"PK":
+        raise BadInputError(f"{path}: an archive of arrays (.npz); give one array in a .npy file")
+    if magic != b"\x93NUMPY":
+        raise BadInputError(f"{path}: not an array in NumPy's .npy format")
+    try:
+        array = np.asarray(np.load(path, mmap_mode="r"))
+    except Exception as error:  # a damaged header can raise almost anything
+        if "Python objects" in str(error):
+            error = "an array of Python objects; reading it needs pickle, which is not safe"
+        raise BadInputError(f"{path}: cannot be read: {error}") from None
+    if array.size == 0:
+        raise BadInputError(f"{path}: an array of shape {array.shape}, which has no elements")
+    _refuse_unordered(array.dtype, f"{path}: an array of {array.dtype}")
+    return array
+
+
+def _dtype(name):
+    dtype = dtype_named(name)
+    if dtype.subdtype is not None:
+        raise BadInputError(f"--dtype: {name!r} is an array type; give that of its elements")
+    _refuse_unordered(dtype, f"--dtype {name}")
+    return dtype
+
+
+def _refuse_unordered(dtype, what):
+    try:
+        fastrelu.relu(np.zeros(1, dtype))
+    except TypeError:
+        raise BadInputError(
+            f"{what}: relu takes integers, bool, real and complex floats, timedelta64 and object"
+        ) from None
+
+
+def _print_check(record, progress):
+    """Print the self-test; return the exit status."""
+    if fastrelu.implementations:
+        print("\nSelf-test, bit for bit against fastrelu.reference:", flush=True)
+    else:
+        print("\nNothing compiled to check. Self-test of the fallback:", flush=True)
+    record["check"] = []
+    progress.show("checking ...")
+    for result in check():
+        record["check"].append(result._asdict())
+        verdict = "ok" if result.mismatch is None else "WRONG"
+        progress.print(f"  {result.name:8} {verdict:6} {result.comparisons:>12,} values compared")
+        if result.mismatch is not None:
+            print(f"    {result.mismatch}")
+        progress.show("checking ...")
+    progress.clear()
+    return int(any(result["mismatch"] is not None for result in record["check"]))
+
+
+def _print_comparison(record, array, dtype, options, progress):
+    """Print the comparison row by row; return the exit status."""
+    seconds = options.seconds or SECONDS
+
+    def announce(elements, operation):
+        progress.show(f"measuring {elements:,} elements, {operation} (row {len(rows) + 1}) ...")
+
+    if array is None:
+        sizes = [n for n in SIZES if options.most is None or n <= options.most]
+        found = compare_sizes(dtype, sizes, seconds, announce)
+        what = f"random {dtype}"
+    else:
+        sizes = [array.size]
+        found = compare_array(array, seconds, announce)
+        what = f"{options.input}: {array.dtype} of shape {array.shape}, memory-mapped"
+    print(f"\nComparison on {what}")
+    for operation in OPERATIONS:
+        print(f"  {operation.name:17} {operation.fastrelu:29}  against  {operation.numpy}")
+    print(f"\n{HEADER}", flush=True)
+    rows = []
+    record["rows"] = []
+    try:
+        for row in found:
+            rows.append(row)
+            record["rows"].append(row.as_dict())
+            progress.print(_format(row))
+    except MismatchError as mismatch:
+        record["mismatch"] = str(mismatch)
+        progress.print(f"WRONG: {mismatch}")
+        return 1
+    progress.clear()
+    _print_notes(rows, sizes)
+    return 0
+
+
+def _print_notes(rows, sizes):
+    print("\nTimes: the fastest of interleaved rounds; ±: how far above it their median lies.")
+    print("GB/s: fastrelu's bytes read and written. of a copy: against those of np.copyto, or of")
+    print("x.copy() for a new output. In place touches half the memory that a copy does, and after")
+    print("the first call it meets no value below zero, in NumPy's as in fastrelu's.")
+    measured = {row.operation for row in rows}
+    if left_out := [op.name for op in OPERATIONS if op.name not in measured]:
+        print(f"Left out, for they do not take this type: {', '.join(left_out)}.")
+    if too_long := [f"{n:,}" for n in sizes if n > rows[-1].elements]:
+        print(f"Left out for want of time (--seconds): {'; '.join(too_long)} elements.")
+    if differing := max(row.numpy_differs_in for row in rows):
+        print(f"NumPy's statement gives other values in up to {differing:,} elements (NaN in x).")
+    ratios = [row.times_faster for row in rows]
+    slower = sum(ratio < 1 for ratio in ratios)
+    if slower:
+        print(f"! fastrelu is slower: {slower} of {len(rows)} rows, at worst {min(ratios):.2f}x.")
+    print(
+        f"fastrelu is faster in {len(rows) - slower} of {len(rows)} rows; "
+        f"{min(ratios):.2f}x to {max(ratios):.2f}x, median {statistics.median(ratios):.2f}x."
+    )
+
+
+def _format(row):
+    mark = "!" if row.times_faster < 1 else " "
+    return (
+        f"{row.elements:>10,}  {row.where:5} {row.operation:16}"
+        f" {human(row.numpy.seconds):>8} {row.numpy.spread:>5.0%}"
+        f" {human(row.fastrelu.seconds):>9} {row.fastrelu.spread:>5.0%}"
+        f" {row.fastrelu.gigabytes_per_second:>7.1f} {row.times_faster:>7.2f}x{mark}"
+        f" {row.fraction_of_copy:>9.0%}"
+    )

@@ -1,0 +1,118 @@
+"""python -m fastrelu run: a script or a module as Python runs it, with np.maximum patched."""
+
+import builtins
+import errno
+import importlib.machinery
+import importlib.util
+import os
+import pkgutil
+import runpy
+import sys
+import types
+
+from .._patch import patch_numpy
+
+USAGE = """\
+usage: python -m fastrelu run SCRIPT [ARGUMENT ...]
+       python -m fastrelu run -m MODULE [ARGUMENT ...]
+"""
+HELP = f"""\
+{USAGE}
+Run a script (or a folder or zip file with a __main__.py) or a module as python does, with
+np.maximum(0, x) and np.maximum(x, 0) taking fastrelu's kernels: fastrelu.patch_numpy(). The
+arguments, sys.path, the exit status and tracebacks are those that python gives. What it starts by
+fork has the patch as well; other processes of its own do not.
+"""
+
+
+def run(argv):
+    """
+    Run what the arguments after "run" name.
+
+    Parameters
+    ----------
+    argv : list of str
+        The script or, after "-m", the module, and the arguments for it.
+
+    Returns
+    -------
+    int
+        The exit status, 0, where it has not left by an exception.
+    """
+    if argv[:1] in (["-h"], ["--help"]):
+        print(HELP, end="")
+        return 0
+    as_module = argv[:1] == ["-m"]
+    arguments = argv[1:] if as_module else argv
+    if not arguments or (arguments[0].startswith("-") and not as_module):
+        wrong = f"not {arguments[0]!r}" if arguments else "nothing was given"
+        return _refuse(f"a script, or -m and a module, is needed: {wrong}\n{USAGE}", end="")
+    try:
+        patch_numpy()
+    except RuntimeError as error:
+        return _refuse(str(error))
+    return _run_module(arguments) if as_module else _run_script(arguments)
+
+
+def _run_module(arguments):
+    name = arguments[0]
+    try:
+        found = importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        found = False
+    if not found:
+        return _refuse(f"no module named {name!r}", status=1)
+    sys.argv[:] = arguments
+    _trim_tracebacks()
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+    return 0
+
+
+def _run_script(arguments):
+    path = os.path.abspath(arguments[0])
+    if not os.path.exists(path):
+        return _refuse(f"can't open file {path!r}: {os.strerror(errno.ENOENT)}")
+    sys.argv[:] = arguments
+    if os.path.isfile(path) and not sys.flags.safe_path:
+        sys.path[0] = os.path.dirname(os.path.realpath(path))
+    _trim_tracebacks()
+    if pkgutil.get_importer(path) is not None or path.endswith(".pyc"):
+        runpy.run_path(path, run_name="__main__")
+    else:
+        _run_source(path)
+    return 0
+
+
+def _run_source(path):
+    """Run it in a __main__ that outlives it, for its threads and what it registers for the exit."""
+    loader = importlib.machinery.SourceFileLoader("__main__", path)
+    module = types.ModuleType("__main__")
+    module.__dict__.update(
+        __file__=path, __loader__=loader, __cached__=None, __builtins__=builtins, __package__=None
+    )
+    sys.modules["__main__"] = module
+    exec(compile(loader.get_data(path), path, "exec", dont_inherit=True), module.__dict__)
+
+
+def _refuse(message, status=2, end="\n"):
+    print(f"python -m fastrelu run: error: {message}", end=end, file=sys.stderr)
+    return status
+
+
+def _trim_tracebacks():
+    """Leave the frames of those that run it out of printed tracebacks."""
+    before = sys.excepthook
+    tool = os.path.dirname(__file__)
+    runners = {
+        runpy.__spec__.origin,
+        runpy.run_path.__code__.co_filename,
+        *(os.path.join(tool, name) for name in ("main.py", "run.py")),
+        os.path.join(os.path.dirname(tool), "__main__.py"),
+    }
+
+    def excepthook(kind, value, traceback):
+        while traceback and traceback.tb_frame.f_code.co_filename in runners:
+            traceback = traceback.tb_next
+        before(kind, value.with_traceback(traceback), traceback)
+
+    sys.excepthook = excepthook

@@ -1,0 +1,487 @@
+"""The benchmark: what it prints and writes, what it refuses to believe, and what it leaves out."""
+
+import base64
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastrelu
+from fastrelu._tool.bench import command, contenders, measure, report
+
+COPIES = ["copy", "streaming copy"] if hasattr(getattr(fastrelu, "_core", None), "copy") else []
+
+main = importlib.import_module("fastrelu._tool.main").main
+
+ONE_CASE = ["--operations", "forward", "--where", "out", "--sizes", "16"]
+SHORT = ["bench", "--contenders", "numpy", "--threads", "1", "--seconds", "0.01"]
+LINE = re.compile(r" *[\d,]+  (?:L\d|DRAM|\?) +\d+ +[\d.]+ [mµn]?s .* [\d.]+x!?")
+
+
+def fake(name="mine", statement="relu(x, y)", library="numpy", **options):
+    """Return a contender for the forward pass with out=, right but for what options say."""
+
+    def relu(x, y):
+        np.maximum(0, x, out=y)
+
+    names = {"relu": relu} | options.pop("names", {})
+    return contenders.Contender(
+        name, library, {("forward", "out="): statement}, lambda arrays: names | arrays, **options
+    )
+
+
+@pytest.fixture
+def add(monkeypatch):
+    """Return add(contender): it takes part from now on."""
+
+    def add(contender):
+        monkeypatch.setattr(contenders, "CONTENDERS", (*contenders.CONTENDERS, contender))
+
+    return add
+
+
+@pytest.fixture
+def record(tmp_path, capsys):
+    """Return the path of a record of one case."""
+    path = tmp_path / "old.json"
+    assert main([*SHORT, *ONE_CASE, "--json", str(path)]) == 0
+    capsys.readouterr()
+    return path
+
+
+def change(path, function):
+    """Apply a function to every row of a record."""
+    content = json.loads(path.read_text())
+    for row in content["rows"]:
+        function(row)
+    path.write_text(json.dumps(content))
+
+
+def refused(arguments, capsys):
+    """Return the line with which the command refuses its arguments."""
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    return err
+
+
+def test_a_line_for_each_case_and_what_they_mean(capsys):
+    assert main([*SHORT, "--sizes", "16,32"]) == 0
+    out = capsys.readouterr().out
+    for operation in contenders.OPERATIONS:
+        for output in contenders.OUTPUTS:
+            assert f"\n{operation}, {output}, float32\n" in out
+    lines = [line for line in out.splitlines() if LINE.fullmatch(line)]
+    assert len(lines) == 2 * len(contenders.OPERATIONS) * len(contenders.OUTPUTS)
+    assert max(map(len, out.splitlines())) <= 100
+    for word in ("using", "threads: 1", "bytes", "checked", "fastrelu is faster than"):
+        assert word in out
+
+
+def test_every_prints_all_contenders_and_limits(capsys):
+    assert main([*SHORT, *ONE_CASE, "--every"]) == 0
+    out = capsys.readouterr().out
+    for name in ("NumPy maximum", "NumPy multiply", "NumPy copy", *COPIES):
+        assert re.search(rf"^  {name} +1 ", out, re.MULTILINE)
+
+
+def test_json(record):
+    found = json.loads(record.read_text())
+    assert found.keys() == {"command", "fastrelu", "machine", "bench", "rows", "wrong", "noise"}
+    assert found["bench"]["selection"]["sizes"] == [16]
+    assert found["bench"]["versions"] == {"numpy": np.__version__}
+    assert found["wrong"] == []
+    rows = {row["contender"]: row for row in found["rows"]}
+    assert {"fastrelu", "NumPy maximum", "NumPy copy", *COPIES} <= rows.keys()
+    row = rows["fastrelu"]
+    assert (row["operation"], row["output"], row["dtype"]) == ("forward", "out=", "float32")
+    assert (row["elements"], row["threads"], row["bytes"]) == (16, 1, 2 * 16 * 4)
+    assert row["rounds"] >= 5
+    assert row["ns_per_element"] == pytest.approx(row["seconds"] * 1e9 / 16)
+    limits = [row["gigabytes_per_second"] for row in rows.values() if row["is_limit"]]
+    assert row["of_limit"] == pytest.approx(row["gigabytes_per_second"] / max(limits))
+
+
+def test_full_goes_from_16_to_64_m_and_the_default_is_part_of_it():
+    assert (min(command.FULL_SIZES), max(command.FULL_SIZES)) == (16, 64 << 20)
+    assert set(command.SIZES) <= set(command.FULL_SIZES)
+
+
+def test_an_earlier_run_is_repeated_and_compared(record, capsys):
+    assert main(["bench", "--compare", str(record), "--seconds", "0.1", "--fail-over", "1e9"]) == 0
+    out = capsys.readouterr().out
+    assert sum(bool(LINE.fullmatch(line)) for line in out.splitlines()) == 1
+    assert "Of 1 rows of fastrelu 0 became slower" in out
+
+
+def test_what_became_slower_is_named_and_exits_1(record, capsys):
+    def quicken(row):
+        row["seconds"] /= 1000
+        row["median_seconds"] /= 1000
+
+    change(record, quicken)
+    assert main(["bench", "--compare", str(record), "--seconds", "0.1"]) == 1
+    out = capsys.readouterr().out
+    assert "! slower: forward out= of 16 float32, threads 1: " in out
+    assert "Of 1 rows of fastrelu 1 became slower by more than 10 %" in out
+
+
+def test_what_seems_slower_is_measured_again_before_it_is_believed(record, monkeypatch, capsys):
+    taken = iter([1.0, 1e-9])
+    monkeypatch.setattr(
+        measure, "time_in_turns", lambda timers, *rest: [[next(taken)]] * len(timers)
+    )
+    assert main(["bench", "--compare", str(record)]) == 0
+    assert "0 became slower by more than 10 %, 1 faster" in capsys.readouterr().out
+    assert list(taken) == []
+
+
+def test_slower_rounds_with_a_fast_one_among_them_are_no_verdict(record):
+    old = json.loads(record.read_text())
+    new = json.loads(record.read_text())
+    for row in new["rows"]:
+        row["median_seconds"] *= 2
+    assert report.compare(old, new, 10)[1] == 0
+
+
+def test_another_machine_is_named(record):
+    old, new = (json.loads(record.read_text()) for _ in range(2))
+    old["machine"]["cpu"] = "Z80"
+    assert "another cpu: Z80" in report.compare(old, new, 10)[0][0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"rows": []}',
+        b'{"rows": [{"seconds": 1}], "bench": {"selection": {}}}',
+        b"[" * 100_000,
+    ],
+    ids=["nothing", "binary", "list", "empty", "no rows", "damaged", "deep"],
+)
+def test_a_bad_record_is_one_line(content, tmp_path, capsys):
+    path = tmp_path / "old.json"
+    path.write_bytes(content)
+    message = refused(["bench", "--compare", str(path)], capsys)
+    assert f"{path}: not a record of bench --json" in message
+
+
+def test_a_record_of_other_cases_is_refused(record, capsys):
+    arguments = ["bench", "--compare", str(record), "--sizes", "17"]
+    assert "holds nothing that this run measures" in refused(arguments, capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bench", "--dtype", "floot"], "knows no type 'floot'"),
+        (["bench", "--dtype", "float32,m8"], "no kernels for 'm8'"),
+        (["bench", "--dtype", ">f4"], "no kernels for '>f4'"),
+        (["bench", "--operations", "sideways"], "the choices are forward, backward, mask"),
+        (["bench", "--where", "new,"], "the choices are new, out, inplace"),
+        (["bench", "--contenders", "cupy"], "the choices are fastrelu, numpy, torch"),
+        (["bench", "--sizes", "16,1e3"], "a number like 1000 or 16K is needed, not '1e3'"),
+        (["bench", "--sizes", "0"], "not '0'"),
+        (["bench", "--sizes", "16", "--most", "32"], "--most has no meaning beside --sizes"),
+        (["bench", "--threads", "two"], "not 'two'"),
+        (["bench", "--fail-over", "5"], "no meaning without --compare"),
+        (["bench", "--fail-over", "-5"], "from 0 up"),
+        (["bench", "--compare", "no-such.json"], "No such file"),
+        (["bench", "--plot", "plot.pdf"], "must end in .svg or .png"),
+        (["bench", "--html", os.path.join("no", "such", "place")], "No such file"),
+        (["bench", "--input", "x.npy"], "--input belongs to compare, not to bench"),
+        (["compare", "--sizes", "16"], "--sizes belongs to bench, not to compare"),
+        (["check", "--full"], "--full belongs to bench, not to check"),
+        (["info", "--fail-over", "1"], "--fail-over belongs to bench, not to info"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_arguments(arguments, message, capsys):
+    if "--html" in arguments:
+        pytest.importorskip("matplotlib", reason="without it the complaint is about that")
+    assert message in refused(arguments, capsys)
+
+
+def test_sizes_with_a_suffix():
+    options = {"dtype": None, "operations": None, "where": None, "threads": None, "most": None}
+    options |= {"contenders": None, "full": None, "sizes": "2K,3,1M"}
+    chosen = command._select(type("Options", (), options), None)
+    assert chosen.sizes == [3, 2048, 1 << 20]
+
+
+@pytest.mark.parametrize("option", ["--plot", "--html"])
+def test_plots_need_matplotlib(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    message = refused(["bench", option, str(tmp_path / "a.svg")], capsys)
+    assert f"{option} needs matplotlib" in message
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.svg", b"<?xml"), ("a.png", b"\x89PNG\r\n")])
+def test_plot(name, start, tmp_path):
+    pytest.importorskip("matplotlib", reason="draws the plots")
+    assert main([*SHORT, *ONE_CASE, "--plot", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_bytes().startswith(start)
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_html_is_one_page_that_needs_nothing_else(tmp_path):
+    pytest.importorskip("matplotlib", reason="draws the plots")
+    path = tmp_path / "a.html"
+    assert main([*SHORT, "--operations", "mask", "--sizes", "16", "--html", str(path)]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"https?:|<link|<script|@import|url\(", text)
+    sources = re.findall(r'src="([^"]*)"', text)
+    assert len(sources) == 1
+    image = base64.b64decode(sources[0].removeprefix("data:image/svg+xml;base64,"))
+    assert image.startswith(b"<?xml")
+    for word in ("processor", fastrelu.isa, np.__version__, "NumPy multiply", "in place"):
+        assert word in text
+
+
+def test_names_are_escaped_in_html(record):
+    found = json.loads(record.read_text())
+    found["machine"]["cpu"] = "<b>&"
+    page = report.as_html(found, b"").decode()
+    assert "<b>" not in page
+    assert "&lt;b&gt;&amp;" in page
+
+
+def test_an_interrupted_run_leaves_no_file(tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measure, "measure_case", interrupted)
+    assert main([*SHORT, *ONE_CASE, "--json", str(tmp_path / "a.json")]) == 130
+    assert capsys.readouterr().err == "python -m fastrelu: interrupted\n"
+    assert os.listdir(tmp_path) == []
+
+
+def test_wide_rounds_are_not_to_be_believed(monkeypatch, capsys):
+    monkeypatch.setattr(
+        measure, "time_in_turns", lambda timers, *rest: [[1e-6, 2e-6, 3e-6] for _ in timers]
+    )
+    assert main([*SHORT, *ONE_CASE]) == 0
+    assert "! too noisy to believe: in 100% of the rows" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("busy", "warned"), [(None, False), (0.05, False), (0.5, True)])
+def test_other_processes_are_named(busy, warned):
+    assert ("not alone" in "".join(report.noise([], busy, 2)["warnings"])) == warned
+
+
+def test_other_processes_are_measured():
+    busy = command.OtherProcesses().busy_cores()
+    assert busy is None or busy >= 0
+
+
+def test_a_missing_library_is_left_out(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "numexpr", None)
+    assert main([*SHORT, *ONE_CASE, "--contenders", "numpy,numexpr"]) == 0
+    out = capsys.readouterr().out
+    assert "beside numpy" in out
+    assert "Left out: numexpr: not installed." in out
+
+
+def test_a_refusal_is_left_out_by_name(add, capsys):
+    add(fake(names={"relu": abs}))
+    assert main([*SHORT, *ONE_CASE]) == 0
+    assert "Left out: mine (forward; out=; float32): TypeError" in capsys.readouterr().out
+
+
+def test_another_dtype_is_left_out(add, capsys):
+    new = fake()._replace(statements={("forward", "new"): "x.astype('f8')"})
+    add(new)
+    assert main([*SHORT, "--operations", "forward", "--where", "new", "--sizes", "16"]) == 0
+    assert "Left out: mine (forward; new; float32): gives float64" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [("copyto(y, x)", r"y\[\d+\]: expected 0.0, got -"), ("None", r"y\[0\]: expected .*, got 85")],
+    ids=["wrong", "untouched"],
+)
+def test_a_wrong_output_is_reported_and_not_timed(statement, message, add, tmp_path, capsys):
+    add(fake(statement=statement, names={"copyto": np.copyto}))
+    path = tmp_path / "a.json"
+    assert main([*SHORT, *ONE_CASE, "--json", str(path)]) == 1
+    assert re.search(rf"^WRONG: mine, .* float32: {message}", capsys.readouterr().out, re.MULTILINE)
+    found = json.loads(path.read_text())
+    assert len(found["wrong"]) == 1
+    assert "mine" not in {row["contender"] for row in found["rows"]}
+
+
+def test_an_error_in_fastrelu_is_wrong(monkeypatch, capsys):
+    monkeypatch.setattr(fastrelu, "relu", abs)
+    assert main([*SHORT, *ONE_CASE]) == 1
+    assert "WRONG: fastrelu, relu(x, out=y)" in capsys.readouterr().out
+
+
+def test_a_wrong_mask_is_wrong(monkeypatch, capsys):
+    def no_mask(x):
+        return fastrelu.relu(x), np.zeros(2, np.uint8)
+
+    monkeypatch.setattr(fastrelu, "relu_with_mask", no_mask)
+    arguments = ["--operations", "mask", "--where", "new", "--sizes", "16"]
+    assert main([*SHORT, *arguments]) == 1
+    assert re.search(r"WRONG: fastrelu, .* mask\[0\]: expected", capsys.readouterr().out)
+
+
+def test_either_zero_is_right(add):
+    def relu(x, y):
+        np.multiply(x, x > 0, out=y)
+        assert np.signbit(y[y == 0]).any()
+
+    add(fake(names={"relu": relu}))
+    assert main([*SHORT, *ONE_CASE]) == 0
+
+
+def test_what_memory_cannot_hold_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(measure, "free_memory", lambda: 0)
+    assert main([*SHORT, *ONE_CASE]) == 0
+    assert "Left out for want of memory: 16 float32." in capsys.readouterr().out
+
+
+def test_what_time_cannot_hold_is_named_but_the_first_is_measured():
+    cases = [measure.Case("forward", "out=", "float32", n) for n in (16, 1 << 30)]
+    found, _ = contenders.find(["numpy"])
+    announced = []
+    outcomes = list(measure.measure(cases, found, [1], 0.01, lambda *a: announced.append(a)))
+    assert outcomes[0].rows
+    assert outcomes[1].reason == "want of time (--seconds)"
+    assert [case for case, _, _ in announced] == cases
+    assert all(0 <= left <= 0.01 for _, _, left in announced)
+
+
+@pytest.mark.parametrize(
+    ("case", "moved", "footprint"),
+    [
+        (("forward", "out="), 8, 8),
+        (("forward", "in place"), 8, 4),
+        (("backward", "new"), 12, 12),
+        (("backward", "in place"), 12, 8),
+        (("mask forward", "out="), 8.125, 8.125),
+        (("mask backward", "in place"), 8.125, 4.125),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bytes_counted(case, moved, footprint):
+    case = measure.Case(*case, "float32", 800)
+    assert (case.bytes, case.footprint) == (moved * 800, footprint * 800)
+    limit = measure.OperandsOfLimit(case).arrays["x"]
+    assert 2 * limit.nbytes == pytest.approx(case.footprint, abs=8)
+
+
+@pytest.mark.parametrize("kind", [measure.Operands, measure.OperandsOfLimit])
+@pytest.mark.parametrize("output", contenders.OUTPUTS)
+@pytest.mark.parametrize("operation", contenders.OPERATIONS)
+def test_arrays_lie_at_the_same_place_every_time(operation, output, kind):
+    found = kind(measure.Case(operation, output, "float32", 5000)).arrays
+    assert {name: array.ctypes.data % 4096 for name, array in found.items()} == {
+        name: measure.PLACES[name] for name in found
+    }
+    assert all(array.flags.c_contiguous and array.flags.writeable for array in found.values())
+
+
+def test_each_is_timed_with_its_threads():
+    used = []
+    contender = fake(set_threads=used.append)
+    found = measure.measure_case(
+        measure.Case("forward", "out=", "float32", 16), [contender], [1, 3], 0
+    )
+    assert [row.threads for row in found.rows] == [1, 3]
+    assert set(used) == {1, 3}
+    assert contender._replace(set_threads=None).threads([1, 3]) == [1]
+
+
+def test_threads_that_cannot_be_matched_are_left_out(monkeypatch):
+    monkeypatch.setattr(contenders, "usable_cpus", lambda: 4)
+    contender = fake(is_threaded=True)
+    assert contender.threads([1, 4]) == [4]
+    with pytest.raises(contenders.UnavailableError, match="takes 4 threads, and no other number"):
+        contender.threads([1, 2])
+
+
+def test_fastrelu_keeps_its_threads():
+    before = fastrelu.get_num_threads()
+    main([*SHORT, *ONE_CASE, "--threads", "2"])
+    assert fastrelu.get_num_threads() == before
+
+
+def test_best_other_has_at_most_as_many_threads():
+    case = measure.Case("forward", "out=", "float32", 16)
+    row = measure.Row("a", "a", False, 1, *case, "", 128, "L1", 5, 2e-6, 2e-6)
+    copy = row._replace(contender="copy", library="fastrelu", is_limit=True, seconds=1e-6)
+    two = row._replace(contender="b", threads=2, seconds=1e-6)
+    outcome = measure.Outcome(case, [row, two, copy], [], [])
+    assert outcome.best_other(1) == row
+    assert outcome.best_other(2) == two
+    assert outcome.of_limit(row) == pytest.approx(0.5)
+
+
+CHECK_ALL_CASES = """
+import sys
+from fastrelu._tool.bench import contenders, measure
+
+measure.time_in_turns = lambda timers, *rest: [[1.0] for _ in timers]
+found = [c for c in contenders.CONTENDERS if c.library == sys.argv[1]]
+for contender in found:
+    contender.load()
+timed = 0
+for dtype in ("float32", "float16", "float64", "int8"):
+    for operation in contenders.OPERATIONS:
+        for output in contenders.OUTPUTS:
+            case = measure.Case(operation, output, dtype, 33)
+            outcome = measure.measure_case(case, found, [contenders.usable_cpus()], 0)
+            timed += len(outcome.rows)
+            assert not outcome.wrong, outcome.wrong
+            refused = {entry.contender for entry in outcome.left_out}
+            assert dtype != "float32" or refused <= {"copy", "streaming copy"}, refused
+print(timed)
+"""
+
+
+# In a process of its own: JAX, once imported, warns of every fork.
+@pytest.mark.parametrize("library", contenders.LIBRARIES)
+def test_every_contender_is_right_wherever_it_takes_part(library):
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "-c", CHECK_ALL_CASES, library],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) >= 2
+
+
+def test_a_library_that_cannot_be_imported_is_left_out(monkeypatch):
+    def broken(name, *rest):
+        raise RuntimeError("no such processor")
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    with pytest.raises(contenders.UnavailableError, match="cannot be imported: no such processor"):
+        fake().load()
+
+
+def test_help_names_the_options(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    out = capsys.readouterr().out
+    for option in ("--operations", "--where", "--sizes", "--threads", "--contenders", "--full"):
+        assert option in out
+    for option in ("--every", "--compare", "--fail-over", "--plot", "--html"):
+        assert option in out

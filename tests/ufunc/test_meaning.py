@@ -1,0 +1,476 @@
+"""The table of docs/meaning.md: each cell is what is measured here, where its library is there."""
+
+import functools
+import platform
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import fastrelu
+
+PAGE = Path(__file__).parents[2] / "docs" / "meaning.md"
+if not PAGE.exists():
+    pytest.skip("docs/meaning.md is not beside these tests", allow_module_level=True)
+
+LENGTHS = (1, 2, 67)  # a lone element, and those of the body and the tail of a vector loop
+ON_X86_64 = platform.machine() in ("x86_64", "AMD64")
+NONE = "—"
+
+
+# ---------------------------------------------------------------- the libraries
+
+
+def of_fastrelu():
+    return SimpleNamespace(
+        version=fastrelu.__version__,
+        relu=fastrelu.relu,
+        backward=fastrelu.relu_backward,
+        native=fastrelu.relu,
+        shifted=lambda memory: fastrelu.relu(memory[:-1], out=memory[1:]),
+    )
+
+
+def of_numpy():
+    return SimpleNamespace(
+        version=np.__version__,
+        relu=lambda x: np.maximum(0, x),
+        backward=lambda grad, x: grad * (x > 0),
+        native=lambda x: np.maximum(0, x),
+        shifted=lambda memory: np.maximum(0, memory[:-1], out=memory[1:]),
+    )
+
+
+def of_pytorch():
+    torch = pytest.importorskip("torch")
+
+    def tensor(array):
+        if array.dtype.isbuiltin == 1:
+            return torch.from_numpy(array)
+        return torch.from_numpy(array.view(f"i{array.itemsize}")).view(
+            getattr(torch, array.dtype.name)
+        )
+
+    def array(tensor, dtype):
+        if dtype.isbuiltin == 1:
+            return tensor.numpy()
+        return tensor.view(getattr(torch, f"int{8 * dtype.itemsize}")).numpy().view(dtype)
+
+    def backward(grad, x):
+        leaf = tensor(x).requires_grad_()
+        torch.relu(leaf).backward(tensor(grad))
+        return array(leaf.grad, x.dtype)
+
+    def shifted(memory):
+        shared = tensor(memory)
+        torch.clamp_min(shared[:-1], 0, out=shared[1:])
+
+    return SimpleNamespace(
+        version=torch.__version__,
+        relu=lambda x: array(torch.relu(tensor(x)), x.dtype),
+        backward=backward,
+        native=lambda x: torch.relu(tensor(x)),
+        shifted=shifted,
+    )
+
+
+def of_jax():
+    jax = pytest.importorskip("jax")
+
+    def on_cpu(function):
+        @functools.wraps(function)
+        def call(*arrays):
+            with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
+                return function(*map(jax.numpy.asarray, arrays))
+
+        return call
+
+    relu = on_cpu(jax.nn.relu)
+    backward = on_cpu(lambda grad, x: jax.vjp(jax.nn.relu, x)[1](grad)[0])
+    return SimpleNamespace(
+        version=jax.__version__,
+        relu=lambda x: np.asarray(relu(x)),
+        backward=lambda grad, x: np.asarray(backward(grad, x)),
+        native=relu,
+        shifted=None,
+    )
+
+
+def of_tensorflow():
+    tf = pytest.importorskip("tensorflow")
+
+    def backward(grad, x):
+        x = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.nn.relu(x)
+        return tape.gradient(y, x, output_gradients=tf.constant(grad)).numpy()
+
+    return SimpleNamespace(
+        version=tf.__version__,
+        relu=lambda x: tf.nn.relu(tf.constant(x)).numpy(),
+        backward=backward,
+        native=lambda x: tf.nn.relu(tf.constant(x)),
+        shifted=None,
+    )
+
+
+def of_onnx_runtime():
+    onnx = pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+
+    def relu(x):
+        element = onnx.helper.np_dtype_to_tensor_dtype(x.dtype)
+        values = [onnx.helper.make_tensor_value_info(name, element, x.shape) for name in "xy"]
+        node = onnx.helper.make_node("Relu", ["x"], ["y"])
+        model = onnx.helper.make_model(
+            onnx.helper.make_graph([node], "relu", values[:1], values[1:]),
+            opset_imports=[onnx.helper.make_opsetid("", 14)],
+            ir_version=8,
+        )
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        return session.run(None, {"x": x})[0]
+
+    return SimpleNamespace(
+        version=onnxruntime.__version__, relu=relu, backward=None, native=relu, shifted=None
+    )
+
+
+LIBRARIES = {
+    "fastrelu": of_fastrelu,
+    "NumPy": of_numpy,
+    "PyTorch": of_pytorch,
+    "JAX": of_jax,
+    "TensorFlow": of_tensorflow,
+    "ONNX Runtime": of_onnx_runtime,
+}
+
+
+@functools.cache
+def library_of(column):
+    """Return the library of a column, if it is there and of the version in the column's head."""
+    name, version = split(column)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        library = LIBRARIES[name]()
+    if version and not f"{library.version}.".startswith(f"{version}."):
+        pytest.skip(f"the table is of {column}, and here is {library.version}")
+    return library
+
+
+def split(column):
+    name, _, version = column.rpartition(" ")
+    return (name, version) if name and version[0].isdigit() else (column, "")
+
+
+# ---------------------------------------------------------------- the values
+
+
+NANS = {  # quiet and signalling, of both signs, with a payload
+    "bfloat16": (0x7FC3, 0xFFC3, 0x7F83, 0xFF83),
+    "float16": (0x7E03, 0xFE03, 0x7C03, 0xFC03),
+    "float32": (0x7FC00003, 0xFFC00003, 0x7F800003, 0xFF800003),
+    "float64": (
+        0x7FF8000000000003,
+        0xFFF8000000000003,
+        0x7FF0000000000003,
+        0xFFF0000000000003,
+    ),
+}
+
+
+def dtype_of(name):
+    """Return the dtype of that name, which may be one of ml_dtypes."""
+    if name in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "int4", "uint4"):
+        return np.dtype(getattr(pytest.importorskip("ml_dtypes"), name))
+    return np.dtype(name)
+
+
+def of_bits(dtype, *patterns):
+    return np.array(patterns, f"u{dtype.itemsize}").view(dtype)
+
+
+def nan(dtype):
+    return of_bits(dtype, *NANS[dtype.name])
+
+
+def subnormal(dtype):
+    return of_bits(dtype, 3)
+
+
+def minus_subnormal(dtype):
+    return of_bits(dtype, 3 | 1 << (8 * dtype.itemsize - 1))
+
+
+def values(*given):
+    return lambda dtype: np.array(given).astype(dtype)
+
+
+def nan_or_infinity(dtype):
+    return np.concatenate([nan(dtype), np.array([np.inf, -np.inf], dtype)])
+
+
+def complex_nan(dtype):
+    parts = (-1.0, 0.0, 1.0)
+    given = [complex(part, np.nan) for part in parts] + [complex(np.nan, part) for part in parts]
+    return np.array(given, dtype)
+
+
+# ---------------------------------------------------------------- what is measured, in words
+
+
+def word_of(element, unchanged):
+    """Say what an element of a result is."""
+    if element == 0:
+        return "-0.0" if np.signbit(np.real(element)) else "0.0"
+    if element.tobytes() == unchanged.tobytes():
+        return "itself"
+    return "a NaN" if element != element else repr(element)
+
+
+def words_of(results):
+    """Say what the elements of results are: pairs of an array and of what it should be full of."""
+    with np.errstate(all="ignore"):
+        found = {word_of(element, unchanged) for y, unchanged in results for element in y}
+    if "a NaN" in found:
+        found.discard("itself")
+    return " or ".join(sorted(found))
+
+
+def forward(values_of, *dtypes):
+    """Return a probe: what becomes of x, at every place of arrays of all lengths."""
+
+    def probe(library):
+        given = [value for dtype in map(dtype_of, dtypes) for value in values_of(dtype)]
+        try:
+            with np.errstate(all="ignore"):
+                results = [library.relu(np.full(n, value)) for value in given for n in LENGTHS]
+        except Exception:  # each library has errors of its own
+            return "refused"
+        unchanged = [value for value in given for n in LENGTHS]
+        return words_of(zip(results, unchanged, strict=True))
+
+    return probe
+
+
+def backward(grads_of, values_of, *dtypes):
+    """Return a probe: what becomes of the gradient."""
+
+    def probe(library):
+        if library.backward is None:
+            return NONE
+        return words_of(
+            (library.backward(np.full(n, grad), np.full(n, value)), grad)
+            for dtype in map(dtype_of, dtypes)
+            for grad in grads_of(dtype)
+            for value in values_of(dtype)
+            for n in LENGTHS
+        )
+
+    return probe
+
+
+def result_dtype(function, *arrays):
+    try:
+        dtype = function(*arrays).dtype
+    except Exception:
+        return None
+    return dtype.names[0] if dtype.names else dtype.name
+
+
+def taken(find, *dtypes):
+    """Return a probe: which of the dtypes give a result of the same dtype, or of which other."""
+
+    def probe(library):
+        function, inputs = find(library)
+        if function is None:
+            return NONE
+        given = [np.array([1, 0, 1]).astype(dtype) for dtype in map(dtype_of, dtypes)]
+        gives = {x.dtype.name: result_dtype(function, *[x] * inputs) for x in given}
+        if all(result is None for result in gives.values()):
+            return "refused"
+        if all(result == name for name, result in gives.items()):
+            return "taken"
+        words = [
+            name if result == name else f"gives {result}"
+            for name, result in gives.items()
+            if result is not None
+        ]
+        return ", ".join(dict.fromkeys(words))
+
+    return probe
+
+
+def by_relu(library):
+    return library.relu, 1
+
+
+def by_backward(library):
+    return library.backward, 2
+
+
+def warned(function, *arrays):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function(*arrays)
+    return ", ".join(sorted({warning.category.__name__ for warning in caught})) or "none"
+
+
+def warnings_of_relu(name):
+    def probe(library):
+        dtype = dtype_of(name)
+        others = np.array([-np.inf, -1, 0, np.inf]).astype(dtype)
+        try:
+            return warned(library.relu, np.concatenate([nan(dtype), others]))
+        except Exception:
+            return "refused"
+
+    return probe
+
+
+def warnings_of_backward(library):
+    if library.backward is None:
+        return NONE
+    x = np.array([-np.inf, -1, 0, np.nan], "f4")
+    return warned(library.backward, np.full_like(x, np.inf), x)
+
+
+def of_no_dimensions(library):
+    result = library.native(np.array(2.0, "f4"))
+    assert np.shape(result) == ()
+    return "scalar" if isinstance(result, np.generic) else "0-d"
+
+
+def overlapping(library):
+    if library.shifted is None:
+        return NONE
+    memory = np.array([-1, 2, -3, 4, 5, -6, 7, -8] * 8, "f4")
+    expected = np.maximum(0, memory[:-1])
+    try:
+        library.shifted(memory)
+    except Exception:
+        return "refused"
+    return "as if apart" if np.array_equal(memory[1:], expected) else "other values"
+
+
+BELOW_OR_ZERO = values(-np.inf, -1.0, -0.0, 0.0)
+PROBES = {
+    "`x` is NaN: float32, float64": forward(nan, "f4", "f8"),
+    "`x` is NaN: float16": forward(nan, "f2"),
+    "`x` is NaN: bfloat16": forward(nan, "bfloat16"),
+    "`x` is NaN in a part: complex": forward(complex_nan, "F", "D"),
+    "`x` is NaT: timedelta64": forward(values("NaT"), "m8[s]"),
+    "`x` is -0.0: float32, float64": forward(values(-0.0), "f4", "f8"),
+    "`x` is -0.0: float16": forward(values(-0.0), "f2"),
+    "`x` is -0.0: bfloat16": forward(values(-0.0), "bfloat16"),
+    "`x` is -0.0: longdouble": forward(values(-0.0), "g"),
+    "`x` is -0.0-0.0j: complex": forward(values(complex(-0.0, -0.0)), "F", "D"),
+    "`x` is subnormal, above 0": forward(subnormal, "f4", "f8"),
+    "`x` is subnormal, below 0": forward(minus_subnormal, "f4", "f8"),
+    "gradient 1.0 at 0.0 and -0.0": backward(values(1.0), values(0.0, -0.0), "f4", "f8"),
+    "gradient where `x` is NaN": backward(values(1.0), nan, "f4", "f8"),
+    "NaN or infinity in the gradient, `x <= 0`": backward(
+        nan_or_infinity, BELOW_OR_ZERO, "f4", "f8"
+    ),
+    "gradient below 0, `x <= 0`": backward(values(-1.0), BELOW_OR_ZERO, "f4", "f8"),
+    "NaN in the gradient, `x > 0`": backward(nan, values(1.0, np.inf), "f4", "f8"),
+    "gradient where `x` is subnormal, above 0": backward(values(1.0), subnormal, "f4", "f8"),
+    "bool": taken(by_relu, "?"),
+    "signed integers": taken(by_relu, "i1", "i2", "i4", "i8"),
+    "unsigned integers": taken(by_relu, "u1", "u2", "u4", "u8"),
+    "float16, float32, float64": taken(by_relu, "f2", "f4", "f8"),
+    "bfloat16": taken(by_relu, "bfloat16"),
+    "float8_e4m3fn, float8_e5m2": taken(by_relu, "float8_e4m3fn", "float8_e5m2"),
+    "int4, uint4": taken(by_relu, "int4", "uint4"),
+    "longdouble": taken(by_relu, "g"),
+    "complex64, complex128": taken(by_relu, "F", "D"),
+    "timedelta64": taken(by_relu, "m8[s]"),
+    "object": taken(by_relu, "O"),
+    "datetime64, strings": taken(by_relu, "M8[s]", "U1", "S1"),
+    "gradient of float16, float32, float64": taken(by_backward, "f2", "f4", "f8"),
+    "gradient of bfloat16": taken(by_backward, "bfloat16"),
+    "gradient of integers": taken(by_backward, "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"),
+    "gradient of bool": taken(by_backward, "?"),
+    "gradient of complex numbers": taken(by_backward, "F", "D"),
+    "warnings of the forward pass: float32": warnings_of_relu("float32"),
+    "warnings of the forward pass: bfloat16": warnings_of_relu("bfloat16"),
+    "warnings of the backward pass: float32": warnings_of_backward,
+    "result of no dimensions": of_no_dimensions,
+    "output over the next element of the input": overlapping,
+}
+
+
+def table():
+    """Return the cells of the table: from a row and a column to a word."""
+    rows = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")]
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+    ]
+    columns = rows[0][1:]
+    return {
+        (row[0], column): cell
+        for row in rows[2:]
+        for column, cell in zip(columns, row[1:], strict=True)
+    }
+
+
+TABLE = table()
+COLUMNS = list(dict.fromkeys(column for _, column in TABLE))
+
+
+def test_the_table_has_every_row_and_column():
+    assert list(dict.fromkeys(row for row, _ in TABLE)) == list(PROBES)
+    assert [split(column)[0] for column in COLUMNS] == list(LIBRARIES)
+
+
+@pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")  # of a 0 as a time
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("row", PROBES)
+def test_a_cell_is_what_is_measured(row, column):
+    if column == "NumPy" and not ON_X86_64:
+        pytest.skip("measured on x86-64")
+    if column not in ("fastrelu", "NumPy") and "avx512" not in fastrelu.implementations:
+        pytest.skip("measured on x86-64 with AVX-512")
+    assert TABLE[row, column] == PROBES[row](library_of(column))
+
+
+@pytest.mark.skipif(not ON_X86_64, reason="elsewhere maximum may give another zero")
+@pytest.mark.parametrize(
+    ("dtype", "zero_first", "zero_last"),
+    [
+        *((dtype, "0.0", "-0.0") for dtype in "egFDG"),
+        *((dtype, "-0.0", "0.0") for dtype in "fd"),
+    ],
+)
+def test_the_sign_of_zero_in_maximum(dtype, zero_first, zero_last):
+    zero = complex(-0.0, -0.0) if dtype in "FDG" else -0.0
+    x = np.full(67, zero, dtype)
+    assert words_of([(np.maximum(0, x), x[0])]) == zero_first
+    assert words_of([(np.maximum(x, 0), x[0])]) == zero_last
+    assert words_of([(fastrelu.relu(x), x[0])]) == "-0.0"
+
+
+@pytest.mark.parametrize("method", ["accumulate", "outer", "reduce", "reduceat"])
+@pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback is no ufunc")
+def test_relu_has_no_methods_of_two_inputs(method):
+    with pytest.raises(ValueError, match="only supported for binary functions"):
+        getattr(fastrelu.relu, method)(np.ones(3))
+
+
+@pytest.mark.parametrize("zero", [False, 0.0])
+def test_an_object_that_equals_zero(zero):
+    x = np.array([zero], object)
+    assert fastrelu.relu(x)[0] is zero
+    assert np.maximum(0, x)[0] is not zero
+
+
+def test_maximum_of_jax_has_another_gradient_at_zero():
+    jax = pytest.importorskip("jax")
+    assert jax.grad(lambda x: jax.numpy.maximum(0, x))(0.0) == 0.5
