@@ -44,6 +44,8 @@ cdef extern from "python/memory.h":
                               const cnp.npy_intp *strides)
 
 cdef extern from "runtime/threads.h":
+    enum:
+        FASTRELU_MAX_THREADS
     void fastrelu_init_pool()
     int fastrelu_get_num_threads()
     void fastrelu_set_num_threads(int n)
@@ -329,7 +331,20 @@ def make_mask_functions(int number):
     return relu_with_mask, relu_backward_from_mask
 
 
-OPERATIONS = [fastrelu_operation_names[i].decode() for i in range(FASTRELU_N_OPERATIONS)]
+Operation = namedtuple("Operation", ["inputs", "types", "status", "numbers"], module="fastrelu._core")
+Operation.__doc__ = """What kernels a function has, as the list in csrc/kernels/kernels.h says.
+
+inputs: how many. types: the characters of NumPy's types with kernels. status: "quiet" if it raises
+no floating-point flag, "ieee" if it reports those of its arithmetic. numbers: which inputs a kernel
+takes as one number.
+"""
+
+OPERATIONS = {
+    fastrelu_operation_names[i].decode(): Operation(
+        fastrelu_built[0].kernels[i][0].inputs, KERNEL_TYPES, "quiet", ())
+    for i in range(FASTRELU_N_OPERATIONS)
+}
+MAX_THREADS = FASTRELU_MAX_THREADS
 
 Implementation = namedtuple(
     "Implementation",
