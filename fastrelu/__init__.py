@@ -62,7 +62,7 @@ def _choose():
         return "python", {}
     names = list(_core.implementations)
     if wanted and wanted not in names:
-        why = "this CPU does not run it" if wanted in _core.built else "there is no such set"
+        why = "this CPU does not run it" if wanted in _core.compiled_isas else "there is no such set"
         raise ImportError(
             f"FASTRELU_ISA={wanted}: {why}; the choices here are {', '.join(names)}, python"
         )

@@ -14,7 +14,7 @@ def config():
     except ImportError:
         built, compiler = [], "none: the compiled part cannot be imported"
     else:
-        built, compiler = list(_core.built), _core.compiler
+        built, compiler = list(_core.compiled_isas), _core.compiler
     return {
         "version": fastrelu.__version__,
         "isa in use": fastrelu.isa,

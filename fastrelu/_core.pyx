@@ -13,7 +13,7 @@ from fastrelu import reference
 cdef extern from "kernels/kernels.h":
     enum:
         FASTRELU_N_OPERATIONS
-        FASTRELU_N_ELEMENTS
+        FASTRELU_N_DTYPES
         FASTRELU_relu
         FASTRELU_u8
     struct fastrelu_kernel:
@@ -23,17 +23,17 @@ cdef extern from "kernels/kernels.h":
     struct fastrelu_isa:
         const char *name
         int (*runs_here)()
-        fastrelu_kernel kernels[FASTRELU_N_OPERATIONS][FASTRELU_N_ELEMENTS]
-        fastrelu_mask_kernel relu_with_mask[2][FASTRELU_N_ELEMENTS]
-        fastrelu_mask_kernel relu_backward_from_mask[FASTRELU_N_ELEMENTS]
-    const fastrelu_isa *fastrelu_built[]
+        fastrelu_kernel kernels[FASTRELU_N_OPERATIONS][FASTRELU_N_DTYPES]
+        fastrelu_mask_kernel relu_with_mask[2][FASTRELU_N_DTYPES]
+        fastrelu_mask_kernel relu_backward_from_mask[FASTRELU_N_DTYPES]
+    const fastrelu_isa *fastrelu_compiled_isas[]
     const char *fastrelu_operation_names[]
-    const char *fastrelu_element_names[]
+    const char *fastrelu_dtype_names[]
 
 cdef extern from "runtime/blocks.h":
     struct cache_counts "fastrelu_cache_info":
         size_t hits, misses, held, limit
-    cache_counts fastrelu_cache_info()
+    cache_counts fastrelu_get_cache_info()
     void fastrelu_set_cache_limit(size_t size)
     void fastrelu_clear_cache()
     void fastrelu_set_idle_seconds(double seconds)
@@ -46,19 +46,19 @@ cdef extern from "python/memory.h":
 cdef extern from "runtime/threads.h":
     enum:
         FASTRELU_MAX_THREADS
-    void fastrelu_init_pool()
+    void fastrelu_init_threads()
     int fastrelu_get_num_threads()
     void fastrelu_set_num_threads(int n)
 
 cdef extern from "runtime/execute.h":
-    struct fastrelu_large_sizes "fastrelu_large":
-        size_t threaded
-        size_t streaming
-    fastrelu_large_sizes fastrelu_large
+    struct thresholds "fastrelu_thresholds":
+        size_t parallel_bytes
+        size_t streaming_bytes
+    thresholds fastrelu_thresholds
     enum:
         FASTRELU_ANY_ORDER
-    void fastrelu_run(const fastrelu_kernel *kernel, char **args, size_t n, int order) nogil
-    void fastrelu_run_masked(const fastrelu_mask_kernel *kernel, char **args, size_t n) nogil
+    void fastrelu_execute_contiguous(const fastrelu_kernel *kernel, char **args, size_t n, int order) nogil
+    void fastrelu_execute_masked(const fastrelu_mask_kernel *kernel, char **args, size_t n) nogil
 
 cdef extern from "numpy/arrayobject.h":
     int PyArray_FailUnlessWriteable(cnp.ndarray array, const char *name) except -1
@@ -66,8 +66,8 @@ cdef extern from "numpy/arrayobject.h":
 cdef extern from "python/types.h":
     enum:
         FASTRELU_TYPES
-    signed char fastrelu_elements[FASTRELU_TYPES]
-    int fastrelu_element(int type_num) nogil
+    signed char fastrelu_dtypes[FASTRELU_TYPES]
+    int fastrelu_dtype_of(int type_num) nogil
 
 cdef extern from "kernels/plain.h":
     cnp.PyUFuncGenericFunction fastrelu_relu_longdouble
@@ -82,7 +82,7 @@ cdef extern from "python/loops.h":
     cnp.PyUFuncGenericFunction fastrelu_relu_object
 
 cdef extern from "python/fast_call.h":
-    int fastrelu_shorten_call(object ufunc) except -1
+    int fastrelu_install_vectorcall(object ufunc) except -1
 
 cdef extern from "python/patch.h":
     enum:
@@ -94,8 +94,8 @@ cdef extern from "python/patch.h":
     bint fastrelu_maximum_is_patched()
 
 cdef extern from "python/resolve.h":
-    int fastrelu_meet(object dtype) except -1
-    int (*fastrelu_register)(object dtype) except -1
+    int fastrelu_ensure_loops(object dtype) except -1
+    int (*fastrelu_register_user_dtype)(object dtype) except -1
     void fastrelu_resolve_dtypes(object ufunc)
 
 cdef extern from *:
@@ -110,7 +110,7 @@ cdef extern from *:
 
 cnp.import_array()
 cnp.import_umath()
-fastrelu_init_pool()
+fastrelu_init_threads()
 fastrelu_init_memory()
 
 # NumPy's types with kernels. NumPy searches the loops in order and takes the first that its input
@@ -130,31 +130,31 @@ cdef struct LoopTable:
 cdef list docs = []
 cdef list ufuncs = []
 
-ELEMENTS = [fastrelu_element_names[i].decode() for i in range(FASTRELU_N_ELEMENTS)]
+DTYPES = [fastrelu_dtype_names[i].decode() for i in range(FASTRELU_N_DTYPES)]
 for type_num in range(FASTRELU_TYPES):
-    fastrelu_elements[type_num] = -1
+    fastrelu_dtypes[type_num] = -1
 for type_char in KERNEL_TYPES:
     dtype = np.dtype(type_char)
-    fastrelu_elements[dtype.num] = ELEMENTS.index(f"{dtype.kind}{8 * dtype.itemsize}")
+    fastrelu_dtypes[dtype.num] = DTYPES.index(f"{dtype.kind}{8 * dtype.itemsize}")
 
 
 cdef int add_kernels(object dtype) except -1:
     """Give all ufuncs the loop of a type of ml_dtypes; to any other type, nothing."""
     cdef cnp.ufunc ufunc
     name = reference.name_in_ml_dtypes(dtype)
-    if name not in ELEMENTS:
+    if name not in DTYPES:
         return 0
-    element = ELEMENTS.index(name)
+    element = DTYPES.index(name)
     for ufunc in ufuncs:
         cnp.PyUFunc_RegisterLoopForType(
             ufunc, dtype.num, fastrelu_kernel_loop, NULL,
             <fastrelu_kernel *> ufunc.data[0] + <int> element)
     if dtype.num < FASTRELU_TYPES:
-        fastrelu_elements[dtype.num] = element
+        fastrelu_dtypes[dtype.num] = element
     return 0
 
 
-fastrelu_register = add_kernels
+fastrelu_register_user_dtype = add_kernels
 
 
 cdef void add_loop(
@@ -171,7 +171,7 @@ cdef void add_loop(
 
 cdef void add_kernel_loops(LoopTable *table, const fastrelu_kernel *kernels) except *:
     for type_char in KERNEL_TYPES:
-        kernel = &kernels[fastrelu_element(np.dtype(type_char).num)]
+        kernel = &kernels[fastrelu_dtype_of(np.dtype(type_char).num)]
         add_loop(table, fastrelu_kernel_loop, kernel, type_char * (kernel.inputs + 1))
 
 
@@ -200,7 +200,7 @@ cdef make_ufunc(const fastrelu_isa *isa, int operation):
         isa.kernels[operation][0].inputs, 1, cnp.PyUFunc_None, name, docs[-1], 0)
     ufuncs.append(ufunc)
     fastrelu_resolve_dtypes(ufunc)
-    fastrelu_shorten_call(ufunc)
+    fastrelu_install_vectorcall(ufunc)
     try:
         ufunc.__module__ = "fastrelu"
         ufunc.__qualname__ = name.decode()
@@ -210,7 +210,7 @@ cdef make_ufunc(const fastrelu_isa *isa, int operation):
 
 
 cdef enum:
-    KEEPS_GIL = 500  # elements: up to so many, as NumPy's own loops do
+    GIL_THRESHOLD = 500  # elements: up to so many, as NumPy's own loops do
 
 cdef inline cnp.ndarray contiguous_operand(str name, object given):
     """The array if kernels take it as it is; else what the reference makes of it."""
@@ -218,10 +218,10 @@ cdef inline cnp.ndarray contiguous_operand(str name, object given):
     if cnp.PyArray_CheckExact(given):
         array = given
         if (cnp.PyArray_IS_C_CONTIGUOUS(array) and cnp.PyArray_ISNOTSWAPPED(array)
-                and fastrelu_element(cnp.PyArray_TYPE(array)) >= 0):
+                and fastrelu_dtype_of(cnp.PyArray_TYPE(array)) >= 0):
             return array
     array = reference.contiguous_operand(name, given)
-    fastrelu_meet(array.dtype)
+    fastrelu_ensure_loops(array.dtype)
     return array
 
 
@@ -274,23 +274,23 @@ cdef inline void run_masked(
     args[0] = cnp.PyArray_BYTES(operand)
     args[1] = cnp.PyArray_BYTES(y)
     args[2] = cnp.PyArray_BYTES(mask)
-    if n <= KEEPS_GIL:
-        fastrelu_run_masked(kernel, args, n)
+    if n <= GIL_THRESHOLD:
+        fastrelu_execute_masked(kernel, args, n)
     else:
         with nogil:
-            fastrelu_run_masked(kernel, args, n)
+            fastrelu_execute_masked(kernel, args, n)
 
 
 def make_mask_functions(int number):
     """Return relu_with_mask and relu_backward_from_mask of a set, by its number in the list."""
-    cdef const fastrelu_isa *isa = fastrelu_built[number]
+    cdef const fastrelu_isa *isa = fastrelu_compiled_isas[number]
 
     def relu_with_mask(x, out=None, mask=None, *, at_zero=0):
         if type(at_zero) is not int or not 0 <= at_zero <= 1:
             reference.check_at_zero(at_zero)
         cdef cnp.ndarray operand = contiguous_operand("x", x), y, bits
         cdef cnp.npy_intp length = (cnp.PyArray_SIZE(operand) + 7) // 8
-        cdef int element = fastrelu_element(cnp.PyArray_TYPE(operand))
+        cdef int element = fastrelu_dtype_of(cnp.PyArray_TYPE(operand))
         if element < 0:
             return reference.relu_with_mask(operand, out, mask, at_zero=at_zero)
         if mask is not None:
@@ -311,7 +311,7 @@ def make_mask_functions(int number):
 
     def relu_backward_from_mask(grad, mask, out=None):
         cdef cnp.ndarray operand = contiguous_operand("grad", grad), y, bits
-        cdef int element = fastrelu_element(cnp.PyArray_TYPE(operand))
+        cdef int element = fastrelu_dtype_of(cnp.PyArray_TYPE(operand))
         if element < 0:
             return reference.relu_backward_from_mask(operand, mask, out)
         bits = mask_of(mask, operand, False)
@@ -341,7 +341,7 @@ takes as one number.
 
 OPERATIONS = {
     fastrelu_operation_names[i].decode(): Operation(
-        fastrelu_built[0].kernels[i][0].inputs, KERNEL_TYPES, "quiet", ())
+        fastrelu_compiled_isas[0].kernels[i][0].inputs, KERNEL_TYPES, "quiet", ())
     for i in range(FASTRELU_N_OPERATIONS)
 }
 MAX_THREADS = FASTRELU_MAX_THREADS
@@ -354,18 +354,18 @@ Implementation = namedtuple(
 Implementation.__doc__ = "The functions of one instruction set."
 
 compiler = FASTRELU_COMPILER.decode()
-built = []
+compiled_isas = []
 implementations = {}
 
 cdef int i = 0
 cdef const fastrelu_isa *best = NULL
-while fastrelu_built[i] != NULL:
-    built.append(fastrelu_built[i].name.decode())
-    if fastrelu_built[i].runs_here():
+while fastrelu_compiled_isas[i] != NULL:
+    compiled_isas.append(fastrelu_compiled_isas[i].name.decode())
+    if fastrelu_compiled_isas[i].runs_here():
         if best == NULL:
-            best = fastrelu_built[i]
-        pair = [make_ufunc(fastrelu_built[i], operation) for operation in range(len(OPERATIONS))]
-        implementations[built[-1]] = Implementation(*pair, *make_mask_functions(i))
+            best = fastrelu_compiled_isas[i]
+        pair = [make_ufunc(fastrelu_compiled_isas[i], operation) for operation in range(len(OPERATIONS))]
+        implementations[compiled_isas[-1]] = Implementation(*pair, *make_mask_functions(i))
     i += 1
 
 
@@ -400,18 +400,18 @@ def set_num_threads(int n):
     fastrelu_set_num_threads(n)
 
 
-def set_large(size_t threaded, size_t streaming):
-    """Set from how many bytes of operands on a run is threaded, and stores past the caches."""
-    fastrelu_large.threaded = threaded
-    fastrelu_large.streaming = streaming
+def set_thresholds(size_t parallel_bytes, size_t streaming_bytes):
+    """Set from how many bytes moved on a call is parallel, and its stores are non-temporal."""
+    fastrelu_thresholds.parallel_bytes = parallel_bytes
+    fastrelu_thresholds.streaming_bytes = streaming_bytes
 
 
-def get_large():
-    return fastrelu_large.threaded, fastrelu_large.streaming
+def get_thresholds():
+    return fastrelu_thresholds.parallel_bytes, fastrelu_thresholds.streaming_bytes
 
 
 def cache_info():
-    cdef cache_counts info = fastrelu_cache_info()
+    cdef cache_counts info = fastrelu_get_cache_info()
     return info.hits, info.misses, info.held, info.limit
 
 
@@ -430,16 +430,16 @@ def set_idle_seconds(double seconds):
 def copy(cnp.ndarray source, cnp.ndarray target, bint streaming):
     """Copy as relu goes, with all threads: the limit that benchmarks hold it against."""
     cdef char *args[2]
-    cdef size_t n = cnp.PyArray_NBYTES(source), before = fastrelu_large.streaming
+    cdef size_t n = cnp.PyArray_NBYTES(source), before = fastrelu_thresholds.streaming_bytes
     if cnp.PyArray_NBYTES(target) != <cnp.npy_intp> n or not (
             source.flags.c_contiguous and target.flags.c_contiguous and target.flags.writeable):
         raise ValueError("contiguous arrays of as many bytes are needed, the second one writable")
     args[0] = cnp.PyArray_BYTES(source)
     args[1] = cnp.PyArray_BYTES(target)
-    fastrelu_large.streaming = 0 if streaming else <size_t> -1
+    fastrelu_thresholds.streaming_bytes = 0 if streaming else <size_t> -1
     try:
         with nogil:  # of unsigned integers relu keeps all
-            fastrelu_run(
+            fastrelu_execute_contiguous(
                 &best.kernels[FASTRELU_relu][FASTRELU_u8], args, n, FASTRELU_ANY_ORDER)
     finally:
-        fastrelu_large.streaming = before
+        fastrelu_thresholds.streaming_bytes = before

@@ -31,7 +31,7 @@ def start(core):
     # with 12, 16, 20, 24, 28 and 32 MiB of output. Forward alone: 1.43, 1.32, 1.13, 0.99, 0.81,
     # 0.60; and a sum of it: 0.80, 0.73, 0.77, 0.72, 0.73, 0.68. Backward alone: 1.03, 0.76, 0.75,
     # 0.70, 0.72, 0.75; and a sum: 0.98, 0.84, 0.85, 0.86, 0.86, 0.86.
-    core.set_large(THREADED_FROM, last_level_cache() * 5 // 4)
+    core.set_thresholds(THREADED_FROM, last_level_cache() * 5 // 4)
     _tell_threadpoolctl()
 
 

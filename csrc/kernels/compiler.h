@@ -1,8 +1,8 @@
 /* What gcc and clang spell differently: a region for one instruction set, unrolling, unused words.
  */
 
-#ifndef FASTRELU_TARGET_H
-#define FASTRELU_TARGET_H
+#ifndef FASTRELU_COMPILER_H
+#define FASTRELU_COMPILER_H
 
 #define FASTRELU_PRAGMA(text) _Pragma(#text)
 
@@ -23,9 +23,9 @@
 /* The compiler forgets what it knows of an integer: else it hoists every multiple of a step out of
    a loop, and spills them. */
 #if defined(__GNUC__)
-#define FORGET(integer) __asm__("" : "+r"(integer))
+#define OPAQUE(integer) __asm__("" : "+r"(integer))
 #else
-#define FORGET(integer)
+#define OPAQUE(integer)
 #endif
 
 /* A kernel that several elements share: inlined, it would be there as often. */
@@ -37,9 +37,9 @@
 
 /* No file uses every word at every width. */
 #if defined(__GNUC__)
-#define WORD static inline __attribute__((unused))
+#define INLINE static inline __attribute__((unused))
 #else
-#define WORD static inline
+#define INLINE static inline
 #endif
 
 #endif

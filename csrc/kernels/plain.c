@@ -10,15 +10,15 @@
 
 #include "kernels/predicates.inc"
 
-GATES(lane)
+PREDICATES(scalar)
 
 /* Three questions to a real number, read from its bits so that no comparison can raise a flag. */
-#define QUESTIONS(name, W)                                                               \
-    WORD int is_below_##name(lane##W a) { return !lane_relu_float##W(a, MINUS_INF##W); } \
-    WORD int is_zero_##name(lane##W a) { return (uint##W##_t)a << 1 == 0; }              \
-    WORD int is_nan_##name(lane##W a)                                                    \
-    {                                                                                    \
-        return (uint##W##_t)a << 1 > (uint##W##_t)MINUS_INF##W << 1;                     \
+#define QUESTIONS(name, W)                                                                     \
+    INLINE int is_below_##name(scalar##W a) { return !scalar_relu_float##W(a, MINUS_INF##W); } \
+    INLINE int is_zero_##name(scalar##W a) { return (uint##W##_t)a << 1 == 0; }                \
+    INLINE int is_nan_##name(scalar##W a)                                                      \
+    {                                                                                          \
+        return (uint##W##_t)a << 1 > (uint##W##_t)MINUS_INF##W << 1;                           \
     }
 
 QUESTIONS(float, 32)
@@ -29,17 +29,17 @@ QUESTIONS(double, 64)
 
 static int is_zero_longdouble(const char *p)
 {
-    return (lane_load64(p) | (lane_load16(p + 8) & 0x7FFF)) == 0;
+    return (scalar_load64(p) | (scalar_load16(p + 8) & 0x7FFF)) == 0;
 }
 
 static int is_nan_longdouble(const char *p)
 {
-    return (lane_load16(p + 8) & 0x7FFF) == 0x7FFF && (uint64_t)lane_load64(p) << 1 != 0;
+    return (scalar_load16(p + 8) & 0x7FFF) == 0x7FFF && (uint64_t)scalar_load64(p) << 1 != 0;
 }
 
 static int is_below_longdouble(const char *p)
 {
-    return lane_load16(p + 8) < 0 && !is_zero_longdouble(p) && !is_nan_longdouble(p);
+    return scalar_load16(p + 8) < 0 && !is_zero_longdouble(p) && !is_nan_longdouble(p);
 }
 
 #elif LDBL_MANT_DIG == 113 /* IEEE quadruple: the layout of a double, with a wider fraction */
@@ -47,12 +47,12 @@ static int is_below_longdouble(const char *p)
 static uint64_t high_half(const char *p)
 {
     const uint16_t order = 1;
-    return (uint64_t)lane_load64(*(const char *)&order ? p + 8 : p);
+    return (uint64_t)scalar_load64(*(const char *)&order ? p + 8 : p);
 }
 
 static int has_low_bits(const char *p)
 {
-    return ((uint64_t)lane_load64(p) ^ (uint64_t)lane_load64(p + 8)) != high_half(p);
+    return ((uint64_t)scalar_load64(p) ^ (uint64_t)scalar_load64(p + 8)) != high_half(p);
 }
 
 static int is_zero_longdouble(const char *p) { return high_half(p) << 1 == 0 && !has_low_bits(p); }
@@ -70,9 +70,9 @@ static int is_below_longdouble(const char *p)
 
 #else /* a double, or a pair of them with the larger one first */
 
-#define is_below_longdouble(p) is_below_double(lane_load64(p))
-#define is_zero_longdouble(p) is_zero_double(lane_load64(p))
-#define is_nan_longdouble(p) is_nan_double(lane_load64(p))
+#define is_below_longdouble(p) is_below_double(scalar_load64(p))
+#define is_zero_longdouble(p) is_zero_double(scalar_load64(p))
+#define is_nan_longdouble(p) is_nan_double(scalar_load64(p))
 
 #endif
 
@@ -90,7 +90,7 @@ static int is_below_longdouble(const char *p)
 void fastrelu_relu_longdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
                               void *data)
 {
-    fastrelu_clear_flags();
+    fastrelu_clear_fpstatus();
     FOR_EACH_ELEMENT
     {
         if (is_below_longdouble(x))
@@ -104,7 +104,7 @@ void fastrelu_relu_backward_longdouble(char **args, const intptr_t *dimensions,
                                        const intptr_t *steps, void *data)
 {
     (void)data;
-    fastrelu_clear_flags();
+    fastrelu_clear_fpstatus();
     for (intptr_t i = 0; i < dimensions[0]; i++) {
         const char *x = args[1] + i * steps[1];
         char *out = args[2] + i * steps[2];
@@ -119,32 +119,32 @@ void fastrelu_relu_backward_longdouble(char **args, const intptr_t *dimensions,
 void fastrelu_relu_cfloat(char **args, const intptr_t *dimensions, const intptr_t *steps,
                           void *data)
 {
-    fastrelu_clear_flags();
+    fastrelu_clear_fpstatus();
     FOR_EACH_ELEMENT
     {
-        const lane32 re = lane_load32(x), im = lane_load32(x + 4);
-        const lane_mask64 passes = !IS_BELOW_COMPLEX(float, re, im);
-        lane_store64(out, lane_keep64(passes, lane_load64(x)));
+        const scalar32 re = scalar_load32(x), im = scalar_load32(x + 4);
+        const scalar_mask64 passes = !IS_BELOW_COMPLEX(float, re, im);
+        scalar_store64(out, scalar_maskz64(passes, scalar_load64(x)));
     }
 }
 
 void fastrelu_relu_cdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
                            void *data)
 {
-    fastrelu_clear_flags();
+    fastrelu_clear_fpstatus();
     FOR_EACH_ELEMENT
     {
-        const lane64 re = lane_load64(x), im = lane_load64(x + 8);
-        const lane_mask64 passes = !IS_BELOW_COMPLEX(double, re, im);
-        lane_store64(out, lane_keep64(passes, re));
-        lane_store64(out + 8, lane_keep64(passes, im));
+        const scalar64 re = scalar_load64(x), im = scalar_load64(x + 8);
+        const scalar_mask64 passes = !IS_BELOW_COMPLEX(double, re, im);
+        scalar_store64(out, scalar_maskz64(passes, re));
+        scalar_store64(out + 8, scalar_maskz64(passes, im));
     }
 }
 
 void fastrelu_relu_clongdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
                                void *data)
 {
-    fastrelu_clear_flags();
+    fastrelu_clear_fpstatus();
     FOR_EACH_ELEMENT
     {
         if (IS_BELOW_COMPLEX(longdouble, x, x + sizeof(long double)))
@@ -160,7 +160,7 @@ void fastrelu_relu_timedelta(char **args, const intptr_t *dimensions, const intp
 {
     FOR_EACH_ELEMENT
     {
-        const lane64 a = lane_load64(x);
-        lane_store64(out, lane_keep64(lane_greater64(lane_minus64(a, 1), -2), a));
+        const scalar64 a = scalar_load64(x);
+        scalar_store64(out, scalar_maskz64(scalar_greater64(scalar_sub64(a, 1), -2), a));
     }
 }

@@ -8,11 +8,11 @@
 #undef ISA
 
 #define ISA(name) &fastrelu_##name,
-const struct fastrelu_isa *const fastrelu_built[] = {
+const struct fastrelu_isa *const fastrelu_compiled_isas[] = {
 #include "kernels/isa.inc"
     NULL};
 #undef ISA
 
 #define NAME(name, ...) #name,
 const char *const fastrelu_operation_names[] = {FASTRELU_OPERATIONS(NAME) NULL};
-const char *const fastrelu_element_names[] = {FASTRELU_ELEMENTS(NAME, ) NULL};
+const char *const fastrelu_dtype_names[] = {FASTRELU_DTYPES(NAME, ) NULL};

@@ -87,13 +87,13 @@ static int is_same_view(PyArrayObject *a, PyArrayObject *b)
 }
 
 /* The same for arrays that are not all contiguous in one order. */
-static PyObject *call_with_views(const struct fastrelu_kernel *kernel, PyArrayObject *arrays[],
-                                 PyObject *out)
+static PyObject *call_with_strides(const struct fastrelu_kernel *kernel, PyArrayObject *arrays[],
+                                   PyObject *out)
 {
     const int inputs = kernel->inputs, ndim = PyArray_NDIM(arrays[0]);
     const npy_intp *shape = PyArray_DIMS(arrays[0]), n = PyArray_SIZE(arrays[0]);
     npy_intp strides[NPY_MAXDIMS];
-    struct fastrelu_views views;
+    struct fastrelu_operands operands;
     uintptr_t low, high, in_low, in_high;
     NPY_BEGIN_THREADS_DEF
 
@@ -109,20 +109,20 @@ static PyObject *call_with_views(const struct fastrelu_kernel *kernel, PyArrayOb
         return NULL;
     arrays[inputs] = (PyArrayObject *)out;
 
-    views.operands = inputs + 1;
-    views.axes = ndim;
+    operands.operands = inputs + 1;
+    operands.axes = ndim;
     for (int axis = 0; axis < ndim; axis++)
-        views.shape[axis] = (size_t)shape[axis];
+        operands.shape[axis] = (size_t)shape[axis];
     for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++) {
-        views.args[i] = i <= inputs ? PyArray_BYTES(arrays[i]) : NULL;
+        operands.args[i] = i <= inputs ? PyArray_BYTES(arrays[i]) : NULL;
         for (int axis = 0; axis < ndim; axis++)
-            views.steps[axis][i] = i <= inputs ? PyArray_STRIDE(arrays[i], axis) : 0;
+            operands.steps[axis][i] = i <= inputs ? PyArray_STRIDE(arrays[i], axis) : 0;
     }
-    if (!fastrelu_simplify(&views, kernel->itemsize) || views.axes == 0)
+    if (!fastrelu_coalesce_axes(&operands, kernel->itemsize) || operands.axes == 0)
         goto numpy;
-    fastrelu_extent(&views, inputs, kernel->itemsize, &low, &high);
+    fastrelu_memory_extent(&operands, inputs, kernel->itemsize, &low, &high);
     for (int i = 0; i < inputs; i++) {
-        fastrelu_extent(&views, i, kernel->itemsize, &in_low, &in_high);
+        fastrelu_memory_extent(&operands, i, kernel->itemsize, &in_low, &in_high);
         if (low < in_high && in_low < high && !is_same_view(arrays[i], arrays[inputs]))
             goto numpy;
     }
@@ -132,7 +132,7 @@ static PyObject *call_with_views(const struct fastrelu_kernel *kernel, PyArrayOb
     }
 
     NPY_BEGIN_THREADS_THRESHOLDED(n);
-    fastrelu_run_views(kernel, &views);
+    fastrelu_execute_operands(kernel, &operands);
     NPY_END_THREADS;
     return out;
 
@@ -152,7 +152,7 @@ PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *
         return NULL;
     PyArrayObject *first = (PyArrayObject *)args[0];
     const int type_num = PyArray_TYPE(first), ndim = PyArray_NDIM(first);
-    const int element = fastrelu_element(type_num);
+    const int element = fastrelu_dtype_of(type_num);
     if (element < 0 || ndim == 0)
         return NULL; /* of no dimensions: NumPy returns a scalar */
 
@@ -171,7 +171,7 @@ PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *
 
     const struct fastrelu_kernel *kernel = kernels + element;
     if (order == 0)
-        return call_with_views(kernel, arrays, out);
+        return call_with_strides(kernel, arrays, out);
     const npy_intp n = PyArray_SIZE(first);
     if (out == NULL) {
         out = fastrelu_new_array((PyObject *)PyArray_DESCR(first), ndim, PyArray_DIMS(first),
@@ -183,8 +183,8 @@ PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *
         if (!PyArray_ISWRITEABLE((PyArrayObject *)out))
             return NULL;
         for (int i = 0; i < inputs; i++)
-            if (fastrelu_order(data[i], kernel->itemsize, data[inputs], kernel->itemsize, n,
-                               kernel->itemsize) != FASTRELU_ANY_ORDER)
+            if (fastrelu_required_order(data[i], kernel->itemsize, data[inputs], kernel->itemsize,
+                                        n, kernel->itemsize) != FASTRELU_ANY_ORDER)
                 return NULL;
         if (PyArray_FailUnlessWriteable((PyArrayObject *)out, "output array") < 0)
             return NULL; /* it warns about some arrays, and a warning may be an error */
@@ -192,12 +192,12 @@ PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *
     }
 
     NPY_BEGIN_THREADS_THRESHOLDED(n);
-    fastrelu_run(kernel, data, (size_t)n, FASTRELU_ANY_ORDER);
+    fastrelu_execute_contiguous(kernel, data, (size_t)n, FASTRELU_ANY_ORDER);
     NPY_END_THREADS;
     return out;
 }
 
-static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+static PyObject *fast_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     const PyUFuncObject *ufunc = (PyUFuncObject *)self;
     PyObject *out;
@@ -209,7 +209,7 @@ static PyObject *short_call(PyObject *self, PyObject *const *args, size_t nargsf
     }
     /* NumPy 2.0 fails on types of its signature that it learns of while it looks for a loop */
     if (PyVectorcall_NARGS(nargsf) > 0 && PyArray_Check(args[0]) &&
-        fastrelu_meet((PyObject *)PyArray_DESCR((PyArrayObject *)args[0])) < 0)
+        fastrelu_ensure_loops((PyObject *)PyArray_DESCR((PyArrayObject *)args[0])) < 0)
         return NULL;
     return numpy_call(self, args, nargsf, kwnames);
 }
@@ -222,17 +222,17 @@ int fastrelu_has_vectorcall(PyObject *ufunc)
            ((PyUFuncObject *)ufunc)->vectorcall != NULL;
 }
 
-int fastrelu_shorten_call(PyObject *object)
+int fastrelu_install_vectorcall(PyObject *object)
 {
     PyUFuncObject *ufunc = (PyUFuncObject *)object;
 
-    if (!fastrelu_has_vectorcall(object) || ufunc->vectorcall == short_call)
+    if (!fastrelu_has_vectorcall(object) || ufunc->vectorcall == fast_call)
         return 0;
     if (out_name == NULL)
         out_name = PyUnicode_InternFromString("out");
     if (out_name == NULL)
         return -1;
     numpy_call = ufunc->vectorcall;
-    ufunc->vectorcall = short_call;
+    ufunc->vectorcall = fast_call;
     return 1;
 }

@@ -1,7 +1,7 @@
 /* The short way into a ufunc. */
 
-#ifndef FASTRELU_CALL_H
-#define FASTRELU_CALL_H
+#ifndef FASTRELU_FAST_CALL_H
+#define FASTRELU_FAST_CALL_H
 
 #include <Python.h>
 
@@ -12,7 +12,7 @@ int fastrelu_has_vectorcall(PyObject *ufunc);
 
 /* Gives a ufunc, whose first loop is that of the first element, the short way in. Returns whether
    this NumPy lets it; -1 with an error set. */
-int fastrelu_shorten_call(PyObject *ufunc);
+int fastrelu_install_vectorcall(PyObject *ufunc);
 
 /* The output among the arguments: NULL when there is none. False when this is no call of ours. */
 int fastrelu_find_output(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int inputs,

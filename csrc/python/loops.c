@@ -7,7 +7,7 @@
 #include "runtime/fpstatus.h"
 #include "runtime/overlap.h"
 
-signed char fastrelu_elements[FASTRELU_TYPES];
+signed char fastrelu_dtypes[FASTRELU_TYPES];
 
 void fastrelu_kernel_loop(char **args, const intptr_t *dimensions, const intptr_t *steps,
                           void *data)
@@ -18,11 +18,11 @@ void fastrelu_kernel_loop(char **args, const intptr_t *dimensions, const intptr_
     enum fastrelu_order order = FASTRELU_ANY_ORDER;
     int contiguous = steps[inputs] == (intptr_t)itemsize;
 
-    if (kernel->clears_flags)
-        fastrelu_clear_flags();
+    if (kernel->clears_fpstatus)
+        fastrelu_clear_fpstatus();
     for (int i = 0; i < inputs; i++) {
         enum fastrelu_order needed =
-            fastrelu_order(args[i], steps[i], args[inputs], steps[inputs], n, itemsize);
+            fastrelu_required_order(args[i], steps[i], args[inputs], steps[inputs], n, itemsize);
         order = needed > order ? needed : order;
         contiguous &= steps[i] == (intptr_t)itemsize;
     }
@@ -34,7 +34,7 @@ void fastrelu_kernel_loop(char **args, const intptr_t *dimensions, const intptr_
             kernel->contiguous(at, 1);
         }
     } else if (contiguous)
-        fastrelu_run(kernel, args, n, order);
+        fastrelu_execute_contiguous(kernel, args, n, order);
     else
-        fastrelu_run_strided(kernel, args, steps, n, order);
+        fastrelu_execute_strided(kernel, args, steps, n, order);
 }

@@ -62,7 +62,7 @@ PyObject *fastrelu_new_array(PyObject *dtype, int ndim, const intptr_t *shape,
 
     for (int axis = 0; axis < ndim; axis++)
         bytes *= (size_t)shape[axis]; /* of an array that is there: no overflow */
-    if (bytes >= FASTRELU_CACHED_FROM && fastrelu_cache_info().limit) {
+    if (bytes >= FASTRELU_CACHED_FROM && fastrelu_get_cache_info().limit) {
         if (ours == NULL)
             ours = make_handler();
         before = ours ? PyDataMem_SetHandler(ours) : NULL;

@@ -33,5 +33,5 @@ void fastrelu_relu_object(char **args, const intptr_t *dimensions, const intptr_
         Py_XDECREF(old);
     }
     Py_DECREF(zero);
-    fastrelu_clear_flags(); /* Python compares its floats with operators that raise some */
+    fastrelu_clear_fpstatus(); /* Python compares its floats with operators that raise some */
 }

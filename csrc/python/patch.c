@@ -16,19 +16,19 @@
 static struct {
     const struct fastrelu_kernel *kernels; /* NULL: NumPy's way */
     int inputs;
-} choices[2][NPY_NTYPES_LEGACY];
+} maximum_kernels[2][NPY_NTYPES_LEGACY];
 
 enum { MOST_BYTES = 8 }; /* of an element with kernels */
 
 static PyObject *python_zero; /* CPython has but one */
 static PyUFuncObject *patched;
 static vectorcallfunc numpy_call;
-static int depth;
+static int patch_count;
 
 void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc)
 {
-    choices[zero_operand][type_num].kernels = ((PyUFuncObject *)ufunc)->data[0];
-    choices[zero_operand][type_num].inputs = ((PyUFuncObject *)ufunc)->nin;
+    maximum_kernels[zero_operand][type_num].kernels = ((PyUFuncObject *)ufunc)->data[0];
+    maximum_kernels[zero_operand][type_num].inputs = ((PyUFuncObject *)ufunc)->nin;
 }
 
 /* Whether it is an exact array, and not of no dimensions. */
@@ -45,7 +45,7 @@ static inline int is_zero_bytes(const char *p, npy_intp n)
 }
 
 /* Whether it is a zero of the array's own type: a scalar, or an array without dimensions. */
-static int is_own_zero(PyObject *operand, PyArrayObject *array)
+static int is_zero_of_dtype(PyObject *operand, PyArrayObject *array)
 {
     PyArrayObject *zero = (PyArrayObject *)operand;
     char value[MOST_BYTES];
@@ -75,7 +75,7 @@ static inline int is_zero(PyObject *operand, PyObject *beside)
         memcpy(&bits, &number, sizeof bits);
         return bits == 0 && PyTypeNum_ISFLOAT(PyArray_TYPE(array));
     }
-    return is_own_zero(operand, array);
+    return is_zero_of_dtype(operand, array);
 }
 
 static PyObject *call_with_zero(PyObject *self, PyObject *const *args, size_t nargsf,
@@ -84,10 +84,12 @@ static PyObject *call_with_zero(PyObject *self, PyObject *const *args, size_t na
     PyObject *x = args[!zero_operand], *inputs[FASTRELU_MAX_OPERANDS] = {x, x}, *out;
     const int type_num = PyArray_TYPE((PyArrayObject *)x);
 
-    if (type_num >= 0 && type_num < NPY_NTYPES_LEGACY && choices[zero_operand][type_num].kernels &&
+    if (type_num >= 0 && type_num < NPY_NTYPES_LEGACY &&
+        maximum_kernels[zero_operand][type_num].kernels &&
         fastrelu_find_output(args, PyVectorcall_NARGS(nargsf), kwnames, 2, &out)) {
-        PyObject *done = fastrelu_call_kernel(choices[zero_operand][type_num].kernels, inputs,
-                                              choices[zero_operand][type_num].inputs, out);
+        PyObject *done =
+            fastrelu_call_kernel(maximum_kernels[zero_operand][type_num].kernels, inputs,
+                                 maximum_kernels[zero_operand][type_num].inputs, out);
         if (done || PyErr_Occurred())
             return done;
     }
@@ -107,7 +109,7 @@ static PyObject *maximum_call(PyObject *self, PyObject *const *args, size_t narg
 
 int fastrelu_patch_maximum(PyObject *maximum)
 {
-    if (depth == 0) {
+    if (patch_count == 0) {
         if (!fastrelu_has_vectorcall(maximum) || ((PyUFuncObject *)maximum)->nin != 2)
             return 0;
         python_zero = PyLong_FromLong(0);
@@ -115,22 +117,22 @@ int fastrelu_patch_maximum(PyObject *maximum)
         numpy_call = patched->vectorcall;
         patched->vectorcall = maximum_call;
     }
-    depth++;
+    patch_count++;
     return 1;
 }
 
 enum fastrelu_unpatched fastrelu_unpatch_maximum(void)
 {
-    if (depth == 0)
+    if (patch_count == 0)
         return FASTRELU_NOT_PATCHED;
-    if (depth == 1) {
+    if (patch_count == 1) {
         if (patched->vectorcall != maximum_call)
             return FASTRELU_PATCHED_OVER;
         patched->vectorcall = numpy_call;
         Py_CLEAR(patched);
     }
-    depth--;
+    patch_count--;
     return FASTRELU_UNPATCHED;
 }
 
-int fastrelu_maximum_is_patched(void) { return depth > 0; }
+int fastrelu_maximum_is_patched(void) { return patch_count > 0; }

@@ -14,13 +14,13 @@
 
 #include "python/types.h"
 
-int (*fastrelu_register)(PyObject *dtype);
+int (*fastrelu_register_user_dtype)(PyObject *dtype);
 
-int fastrelu_meet(PyObject *dtype)
+int fastrelu_ensure_loops(PyObject *dtype)
 {
     const int type_num = ((PyArray_Descr *)dtype)->type_num;
-    return PyTypeNum_ISUSERDEF(type_num) && fastrelu_element(type_num) < 0
-               ? fastrelu_register(dtype)
+    return PyTypeNum_ISUSERDEF(type_num) && fastrelu_dtype_of(type_num) < 0
+               ? fastrelu_register_user_dtype(dtype)
                : 0;
 }
 
@@ -40,20 +40,20 @@ static int allows(PyObject *signature, int type_num)
 
 /* Meets all types. Of those that the signature asks for, *wanted is the last one of ml_dtypes:
    NumPy would look for its loop only where an operand is of such a type. */
-static int meet_all(const PyUFuncObject *ufunc, PyArrayObject **operands, PyObject *signature,
-                    PyArray_Descr **wanted)
+static int ensure_all_loops(const PyUFuncObject *ufunc, PyArrayObject **operands,
+                            PyObject *signature, PyArray_Descr **wanted)
 {
     *wanted = NULL;
     for (int i = 0; i < ufunc->nargs; i++) {
         PyObject *given =
             signature && PyTuple_Check(signature) ? PyTuple_GET_ITEM(signature, i) : NULL;
-        if (operands[i] && fastrelu_meet((PyObject *)PyArray_DESCR(operands[i])) < 0)
+        if (operands[i] && fastrelu_ensure_loops((PyObject *)PyArray_DESCR(operands[i])) < 0)
             return -1;
         if (given && PyArray_DescrCheck(given)) {
             PyArray_Descr *dtype = (PyArray_Descr *)given;
-            if (fastrelu_meet(given) < 0)
+            if (fastrelu_ensure_loops(given) < 0)
                 return -1;
-            if (PyTypeNum_ISUSERDEF(dtype->type_num) && fastrelu_element(dtype->type_num) >= 0)
+            if (PyTypeNum_ISUSERDEF(dtype->type_num) && fastrelu_dtype_of(dtype->type_num) >= 0)
                 *wanted = dtype;
         }
     }
@@ -66,7 +66,7 @@ static int resolve(PyUFuncObject *ufunc, NPY_CASTING casting, PyArrayObject **op
     const int type_num = PyArray_TYPE(operands[0]), forward = ufunc->nin == 1;
     PyArray_Descr *dtype;
 
-    if (meet_all(ufunc, operands, signature, &dtype) < 0)
+    if (ensure_all_loops(ufunc, operands, signature, &dtype) < 0)
         return -1;
     if (dtype && allows(signature, dtype->type_num))
         dtype = PyArray_DescrNewByteorder(dtype, NPY_NATIVE);

@@ -7,10 +7,10 @@
 
 /* Gives all our ufuncs loops for a type of ml_dtypes, unless they have them. Any dtype may come in.
    Returns -1 with an exception, else 0. */
-int fastrelu_meet(PyObject *dtype);
+int fastrelu_ensure_loops(PyObject *dtype);
 
 /* What does so, for a type that others have registered with NumPy and that has no kernels yet. */
-extern int (*fastrelu_register)(PyObject *dtype);
+extern int (*fastrelu_register_user_dtype)(PyObject *dtype);
 
 /* Gives a ufunc its rule: types are met, and for relu, a timedelta keeps its unit and a bool gives
    the default integer. */

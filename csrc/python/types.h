@@ -7,11 +7,11 @@
 enum { FASTRELU_TYPES = 256 + 64 };
 
 /* The element of each type number, -1 where there are no kernels. Filled by _core.pyx. */
-extern signed char fastrelu_elements[FASTRELU_TYPES];
+extern signed char fastrelu_dtypes[FASTRELU_TYPES];
 
-static inline int fastrelu_element(int type_num)
+static inline int fastrelu_dtype_of(int type_num)
 {
-    return type_num >= 0 && type_num < FASTRELU_TYPES ? fastrelu_elements[type_num] : -1;
+    return type_num >= 0 && type_num < FASTRELU_TYPES ? fastrelu_dtypes[type_num] : -1;
 }
 
 #endif

@@ -9,7 +9,7 @@
 
 #if defined(_WIN32)
 
-struct fastrelu_cache_info fastrelu_cache_info(void)
+struct fastrelu_cache_info fastrelu_get_cache_info(void)
 {
     return (struct fastrelu_cache_info){0, 0, 0, 0};
 }
@@ -226,7 +226,7 @@ void *fastrelu_reallocate(void *data, size_t bytes)
     return other;
 }
 
-struct fastrelu_cache_info fastrelu_cache_info(void)
+struct fastrelu_cache_info fastrelu_get_cache_info(void)
 {
     pthread_mutex_lock(&cache.lock);
     const struct fastrelu_cache_info info = cache.info;

@@ -15,7 +15,7 @@ struct fastrelu_cache_info {
     size_t hits, misses, held, limit; /* held and limit are bytes */
 };
 
-struct fastrelu_cache_info fastrelu_cache_info(void);
+struct fastrelu_cache_info fastrelu_get_cache_info(void);
 void fastrelu_set_cache_limit(size_t bytes);
 void fastrelu_clear_cache(void);
 

@@ -13,8 +13,9 @@ enum fastrelu_order {
                           */
 };
 
-static inline enum fastrelu_order fastrelu_order(const char *in, ptrdiff_t in_step, const char *out,
-                                                 ptrdiff_t out_step, size_t n, size_t itemsize)
+static inline enum fastrelu_order fastrelu_required_order(const char *in, ptrdiff_t in_step,
+                                                          const char *out, ptrdiff_t out_step,
+                                                          size_t n, size_t itemsize)
 {
     const uintptr_t in_span = (uintptr_t)in_step * (n - 1), in_end = (uintptr_t)in + in_span;
     const uintptr_t out_span = (uintptr_t)out_step * (n - 1), out_end = (uintptr_t)out + out_span;

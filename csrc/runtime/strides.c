@@ -2,83 +2,86 @@
 
 #include "runtime/strides.h"
 
-static void turn(struct fastrelu_views *views, int axis)
+static void flip_axis(struct fastrelu_operands *operands, int axis)
 {
-    for (int i = 0; i < views->operands; i++) {
-        views->args[i] += (ptrdiff_t)(views->shape[axis] - 1) * views->steps[axis][i];
-        views->steps[axis][i] = -views->steps[axis][i];
+    for (int i = 0; i < operands->operands; i++) {
+        operands->args[i] += (ptrdiff_t)(operands->shape[axis] - 1) * operands->steps[axis][i];
+        operands->steps[axis][i] = -operands->steps[axis][i];
     }
 }
 
-static void copy_axis(struct fastrelu_views *views, int to, int from)
+static void copy_axis(struct fastrelu_operands *operands, int to, int from)
 {
-    views->shape[to] = views->shape[from];
+    operands->shape[to] = operands->shape[from];
     for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++)
-        views->steps[to][i] = views->steps[from][i];
+        operands->steps[to][i] = operands->steps[from][i];
 }
 
-static void swap_axes(struct fastrelu_views *views, int a, int b)
+static void swap_axes(struct fastrelu_operands *operands, int a, int b)
 {
-    const size_t n = views->shape[a];
-    views->shape[a] = views->shape[b];
-    views->shape[b] = n;
+    const size_t n = operands->shape[a];
+    operands->shape[a] = operands->shape[b];
+    operands->shape[b] = n;
     for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++) {
-        const ptrdiff_t step = views->steps[a][i];
-        views->steps[a][i] = views->steps[b][i];
-        views->steps[b][i] = step;
+        const ptrdiff_t step = operands->steps[a][i];
+        operands->steps[a][i] = operands->steps[b][i];
+        operands->steps[b][i] = step;
     }
 }
 
-static int goes_on(const struct fastrelu_views *views, int outer, int inner)
+static int can_coalesce(const struct fastrelu_operands *operands, int outer, int inner)
 {
-    for (int i = 0; i < views->operands; i++)
-        if (views->steps[outer][i] != (ptrdiff_t)views->shape[inner] * views->steps[inner][i])
+    for (int i = 0; i < operands->operands; i++)
+        if (operands->steps[outer][i] !=
+            (ptrdiff_t)operands->shape[inner] * operands->steps[inner][i])
             return 0;
     return 1;
 }
 
-int fastrelu_simplify(struct fastrelu_views *views, size_t itemsize)
+int fastrelu_coalesce_axes(struct fastrelu_operands *operands, size_t itemsize)
 {
-    const int out = views->operands - 1;
+    const int out = operands->operands - 1;
     int axes = 0;
 
-    for (int axis = 0; axis < views->axes; axis++)
-        if (views->shape[axis] != 1) {
-            copy_axis(views, axes, axis);
-            if (views->steps[axes][out] < 0)
-                turn(views, axes);
-            for (int i = axes++; i > 0 && views->steps[i - 1][out] < views->steps[i][out]; i--)
-                swap_axes(views, i - 1, i);
+    for (int axis = 0; axis < operands->axes; axis++)
+        if (operands->shape[axis] != 1) {
+            copy_axis(operands, axes, axis);
+            if (operands->steps[axes][out] < 0)
+                flip_axis(operands, axes);
+            for (int i = axes++; i > 0 && operands->steps[i - 1][out] < operands->steps[i][out];
+                 i--)
+                swap_axes(operands, i - 1, i);
         }
 
     ptrdiff_t span = (ptrdiff_t)itemsize;
     for (int axis = axes - 1; axis >= 0; axis--) {
-        if (views->steps[axis][out] < span)
+        if (operands->steps[axis][out] < span)
             return 0;
-        span += (ptrdiff_t)(views->shape[axis] - 1) * views->steps[axis][out];
+        span += (ptrdiff_t)(operands->shape[axis] - 1) * operands->steps[axis][out];
     }
 
-    views->axes = 0;
+    operands->axes = 0;
     for (int axis = 0; axis < axes; axis++) {
-        const int last = views->axes - 1;
-        if (last >= 0 && goes_on(views, last, axis)) {
-            const size_t n = views->shape[last];
-            copy_axis(views, last, axis);
-            views->shape[last] *= n;
+        const int last = operands->axes - 1;
+        if (last >= 0 && can_coalesce(operands, last, axis)) {
+            const size_t n = operands->shape[last];
+            copy_axis(operands, last, axis);
+            operands->shape[last] *= n;
         } else
-            copy_axis(views, views->axes++, axis);
+            copy_axis(operands, operands->axes++, axis);
     }
     return 1;
 }
 
-void fastrelu_extent(const struct fastrelu_views *views, int operand, size_t itemsize,
-                     uintptr_t *low, uintptr_t *high)
+void fastrelu_memory_extent(const struct fastrelu_operands *operands, int operand, size_t itemsize,
+                            uintptr_t *low, uintptr_t *high)
 {
-    *low = (uintptr_t)views->args[operand];
+    *low = (uintptr_t)operands->args[operand];
     *high = *low + itemsize;
-    for (int axis = 0; axis < views->axes; axis++) {
-        const uintptr_t span = (uintptr_t)views->steps[axis][operand] * (views->shape[axis] - 1);
-        if (views->steps[axis][operand] < 0)
+    for (int axis = 0; axis < operands->axes; axis++) {
+        const uintptr_t span =
+            (uintptr_t)operands->steps[axis][operand] * (operands->shape[axis] - 1);
+        if (operands->steps[axis][operand] < 0)
             *low += span;
         else
             *high += span;

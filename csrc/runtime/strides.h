@@ -1,13 +1,13 @@
 /* Arrays of any strides as few loops: what is left when axes are sorted, turned and merged. */
 
-#ifndef FASTRELU_VIEWS_H
-#define FASTRELU_VIEWS_H
+#ifndef FASTRELU_STRIDES_H
+#define FASTRELU_STRIDES_H
 
 #include "kernels/kernels.h"
 
 enum { FASTRELU_MAX_AXES = 64 };
 
-struct fastrelu_views {
+struct fastrelu_operands {
     int operands; /* the last is the output; of what there is none all is 0 */
     char *args[FASTRELU_MAX_OPERANDS];
     int axes; /* outermost first */
@@ -17,10 +17,10 @@ struct fastrelu_views {
 
 /* Orders the axes by the steps of the output, makes these positive, and merges axes that go on
    where the next ends. False if elements of the output overlap each other. */
-int fastrelu_simplify(struct fastrelu_views *views, size_t itemsize);
+int fastrelu_coalesce_axes(struct fastrelu_operands *operands, size_t itemsize);
 
 /* The first byte of an operand, and the one after its last. */
-void fastrelu_extent(const struct fastrelu_views *views, int operand, size_t itemsize,
-                     uintptr_t *low, uintptr_t *high);
+void fastrelu_memory_extent(const struct fastrelu_operands *operands, int operand, size_t itemsize,
+                            uintptr_t *low, uintptr_t *high);
 
 #endif

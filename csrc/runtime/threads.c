@@ -1,4 +1,4 @@
-/* The threads of the pool: where they start, wait, work and end. */
+/* The threads of the pool: where they start, wait, context and end. */
 
 #define _GNU_SOURCE /* for syscall and affinities */
 
@@ -18,12 +18,12 @@ void fastrelu_set_num_threads(int n)
 
 #if defined(_WIN32)
 
-void fastrelu_init_pool(void) {}
+void fastrelu_init_threads(void) {}
 
-void fastrelu_share(fastrelu_part do_part, const void *work, size_t parts)
+void fastrelu_parallel_for(fastrelu_body body, const void *context, size_t n_chunks)
 {
-    for (size_t part = 0; part < parts; part++)
-        do_part(work, part);
+    for (size_t chunk = 0; chunk < n_chunks; chunk++)
+        body(context, chunk);
 }
 
 #else
@@ -36,9 +36,9 @@ void fastrelu_share(fastrelu_part do_part, const void *work, size_t parts)
 #include <sys/syscall.h>
 #endif
 
-/* A wake-up costs 5 to 50 microseconds: who expects work, or its end, first looks for it this
+/* A wake-up costs 5 to 50 microseconds: who expects context, or its end, first looks for it this
  * often. */
-enum { LOOKS = 4000 };
+enum { SPIN_ITERATIONS = 4000 };
 
 #if defined(__x86_64__)
 #define PAUSE() __builtin_ia32_pause()
@@ -48,8 +48,8 @@ enum { LOOKS = 4000 };
 #define PAUSE() (void)0
 #endif
 
-/* Each thread has a range of parts, so that the same memory meets the same core from call to call;
-   who has done his own helps with the others'. */
+/* Each thread has a range of n_chunks, so that the same memory meets the same core from call to
+   call; who has done his own helps with the others'. */
 struct range {
     _Alignas(64) atomic_size_t next;
     size_t end;
@@ -57,7 +57,7 @@ struct range {
 
 static struct {
     int usable;           /* its handlers of forks are there */
-    pthread_mutex_t mine; /* held by the thread whose work is done, and through a fork */
+    pthread_mutex_t busy; /* held by the thread whose context is done, and through a fork */
 
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t begun, ended;
@@ -66,37 +66,37 @@ static struct {
     atomic_int cpus[FASTRELU_MAX_THREADS]; /* where each was last seen, plus 1; 0 if not known */
     int workers;                           /* that run; numbered from 1: 0 is the caller */
     int stop;
-    int open;           /* a worker may still join in */
-    atomic_uint call;   /* its number */
-    atomic_int working; /* how many have joined in and are not done */
+    int accepting;          /* a worker may still join in */
+    atomic_uint generation; /* its number */
+    atomic_int working;     /* how many have joined in and are not done */
 
-    fastrelu_part do_part;
-    const void *work;
-    int sharers;
+    fastrelu_body body;
+    const void *context;
+    int n_threads;
     struct range ranges[FASTRELU_MAX_THREADS];
-} pool = {.mine = PTHREAD_MUTEX_INITIALIZER,
+} pool = {.busy = PTHREAD_MUTEX_INITIALIZER,
           .lock = PTHREAD_MUTEX_INITIALIZER,
           .begun = PTHREAD_COND_INITIALIZER,
           .ended = PTHREAD_COND_INITIALIZER};
 
-static void do_parts(int me)
+static void do_chunks(int me)
 {
-    for (int i = 0; i < pool.sharers; i++) {
-        struct range *range = &pool.ranges[(me + i) % pool.sharers];
-        size_t part;
-        while ((part = atomic_fetch_add_explicit(&range->next, 1, memory_order_relaxed)) <
+    for (int i = 0; i < pool.n_threads; i++) {
+        struct range *range = &pool.ranges[(me + i) % pool.n_threads];
+        size_t chunk;
+        while ((chunk = atomic_fetch_add_explicit(&range->next, 1, memory_order_relaxed)) <
                range->end)
-            pool.do_part(pool.work, part);
+            pool.body(pool.context, chunk);
     }
 }
 
 #if defined(__linux__)
 
-static void show_cpu(int me) { atomic_store(&pool.cpus[me], sched_getcpu() + 1); }
+static void record_cpu(int me) { atomic_store(&pool.cpus[me], sched_getcpu() + 1); }
 
-/* Some schedulers keep threads that wait for each other on one CPU, where they work in turns. Who
-   was last seen on the CPU of another is told to keep off those that are taken. */
-static void spread(int workers)
+/* Some schedulers keep threads that wait for each other on one CPU, where they context in turns.
+   Who was last seen on the CPU of another is told to keep off those that are taken. */
+static void keep_apart(int workers)
 {
     cpu_set_t taken, free;
     CPU_ZERO(&taken);
@@ -118,8 +118,8 @@ static void spread(int workers)
 
 #else
 
-static void show_cpu(int me) { (void)me; }
-static void spread(int workers) { (void)workers; }
+static void record_cpu(int me) { (void)me; }
+static void keep_apart(int workers) { (void)workers; }
 
 #endif
 
@@ -133,27 +133,27 @@ static void *worker(void *number)
     pool.ids[me] = syscall(SYS_gettid);
 #endif
     while (!pool.stop) {
-        if (atomic_load(&pool.call) == seen)
+        if (atomic_load(&pool.generation) == seen)
             pthread_cond_wait(&pool.begun, &pool.lock);
         if (pool.stop)
             break;
-        seen = atomic_load(&pool.call);
-        show_cpu(me);
-        const int wanted = me < pool.sharers, joins = wanted && pool.open;
+        seen = atomic_load(&pool.generation);
+        record_cpu(me);
+        const int wanted = me < pool.n_threads, joins = wanted && pool.accepting;
         if (joins)
             atomic_fetch_add(&pool.working, 1);
         pthread_mutex_unlock(&pool.lock);
         if (joins) {
-            do_parts(me);
+            do_chunks(me);
             pthread_mutex_lock(&pool.lock);
             if (atomic_fetch_sub(&pool.working, 1) == 1)
                 pthread_cond_signal(&pool.ended);
             pthread_mutex_unlock(&pool.lock);
         }
         /* Also if it woke up too late: else it would for each of a row of short calls. */
-        for (int i = 0; wanted && i < LOOKS && atomic_load(&pool.call) == seen; i++)
+        for (int i = 0; wanted && i < SPIN_ITERATIONS && atomic_load(&pool.generation) == seen; i++)
             PAUSE();
-        show_cpu(me);
+        record_cpu(me);
         pthread_mutex_lock(&pool.lock);
     }
     pthread_mutex_unlock(&pool.lock);
@@ -178,7 +178,7 @@ static void stop(void)
 {
     pthread_mutex_lock(&pool.lock);
     pool.stop = 1;
-    atomic_fetch_add(&pool.call, 1); /* for those that look */
+    atomic_fetch_add(&pool.generation, 1); /* for those that look */
     pthread_cond_broadcast(&pool.begun);
     pthread_mutex_unlock(&pool.lock);
     for (; pool.workers > 0; pool.workers--) {
@@ -187,7 +187,8 @@ static void stop(void)
 #if defined(__linux__)
         /* A joined thread is counted by the kernel a little longer, and Python counts after a fork.
          */
-        for (int i = 0; i < LOOKS && syscall(SYS_tgkill, getpid(), pool.ids[pool.workers], 0) == 0;
+        for (int i = 0;
+             i < SPIN_ITERATIONS && syscall(SYS_tgkill, getpid(), pool.ids[pool.workers], 0) == 0;
              i++)
             sched_yield();
 #endif
@@ -197,42 +198,42 @@ static void stop(void)
 
 static void before_fork(void)
 {
-    pthread_mutex_lock(&pool.mine);
+    pthread_mutex_lock(&pool.busy);
     stop();
 }
 
-static void after_fork(void) { pthread_mutex_unlock(&pool.mine); }
+static void after_fork(void) { pthread_mutex_unlock(&pool.busy); }
 
-void fastrelu_init_pool(void)
+void fastrelu_init_threads(void)
 {
     if (!pool.usable)
         pool.usable = pthread_atfork(before_fork, after_fork, after_fork) == 0;
 }
 
-static void share_with(int workers, fastrelu_part do_part, const void *work, size_t parts)
+static void run_with(int workers, fastrelu_body body, const void *context, size_t n_chunks)
 {
-    const int sharers = workers + 1;
+    const int n_threads = workers + 1;
 
-    spread(workers);
+    keep_apart(workers);
     pthread_mutex_lock(&pool.lock);
-    pool.do_part = do_part;
-    pool.work = work;
-    pool.sharers = sharers;
-    for (int i = 0; i < sharers; i++) {
-        atomic_store_explicit(&pool.ranges[i].next, parts * i / sharers, memory_order_relaxed);
-        pool.ranges[i].end = parts * (i + 1) / sharers;
+    pool.body = body;
+    pool.context = context;
+    pool.n_threads = n_threads;
+    for (int i = 0; i < n_threads; i++) {
+        atomic_store_explicit(&pool.ranges[i].next, n_chunks * i / n_threads, memory_order_relaxed);
+        pool.ranges[i].end = n_chunks * (i + 1) / n_threads;
     }
-    pool.open = 1;
-    atomic_fetch_add(&pool.call, 1);
+    pool.accepting = 1;
+    atomic_fetch_add(&pool.generation, 1);
     pthread_cond_broadcast(&pool.begun);
     pthread_mutex_unlock(&pool.lock);
 
-    do_parts(0);
+    do_chunks(0);
 
     pthread_mutex_lock(&pool.lock);
-    pool.open = 0;
+    pool.accepting = 0;
     pthread_mutex_unlock(&pool.lock);
-    for (int i = 0; i < LOOKS && atomic_load(&pool.working) > 0; i++)
+    for (int i = 0; i < SPIN_ITERATIONS && atomic_load(&pool.working) > 0; i++)
         PAUSE();
     pthread_mutex_lock(&pool.lock);
     while (atomic_load(&pool.working) > 0)
@@ -240,21 +241,21 @@ static void share_with(int workers, fastrelu_part do_part, const void *work, siz
     pthread_mutex_unlock(&pool.lock);
 }
 
-void fastrelu_share(fastrelu_part do_part, const void *work, size_t parts)
+void fastrelu_parallel_for(fastrelu_body body, const void *context, size_t n_chunks)
 {
     const size_t threads = (size_t)fastrelu_get_num_threads();
-    int workers = (int)(parts < threads ? parts : threads) - 1;
+    int workers = (int)(n_chunks < threads ? n_chunks : threads) - 1;
 
-    if (workers > 0 && pool.usable && pthread_mutex_trylock(&pool.mine) == 0) {
+    if (workers > 0 && pool.usable && pthread_mutex_trylock(&pool.busy) == 0) {
         if (pool.workers < workers)
             start(workers);
         if (pool.workers < workers)
             workers = pool.workers;
-        share_with(workers, do_part, work, parts);
-        pthread_mutex_unlock(&pool.mine);
+        run_with(workers, body, context, n_chunks);
+        pthread_mutex_unlock(&pool.busy);
     } else
-        for (size_t part = 0; part < parts; part++)
-            do_part(work, part);
+        for (size_t chunk = 0; chunk < n_chunks; chunk++)
+            body(context, chunk);
 }
 
 #endif

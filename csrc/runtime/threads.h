@@ -1,7 +1,7 @@
-/* A pool of threads that share the work of one call; none is started before the first need. */
+/* A pool of threads that share the context of one call; none is started before the first need. */
 
-#ifndef FASTRELU_POOL_H
-#define FASTRELU_POOL_H
+#ifndef FASTRELU_THREADS_H
+#define FASTRELU_THREADS_H
 
 #include <stddef.h>
 
@@ -9,14 +9,14 @@ enum { FASTRELU_MAX_THREADS = 64 };
 
 /* To be called on import, with the GIL held: a fork that is under way while its handlers are
    registered would leave the child a pool that another thread has locked. */
-void fastrelu_init_pool(void);
+void fastrelu_init_threads(void);
 
-/* Does one part of the work. Parts may be done in any order and by any thread. */
-typedef void (*fastrelu_part)(const void *work, size_t part);
+/* Does one chunk of the context. Parts may be done in any order and by any thread. */
+typedef void (*fastrelu_body)(const void *context, size_t chunk);
 
-/* Does parts 0 to parts - 1, in as many threads as are wanted and can be had: the caller is one,
-   and does all of it itself when another thread's work occupies the pool. Needs no GIL. */
-void fastrelu_share(fastrelu_part do_part, const void *work, size_t parts);
+/* Does n_chunks 0 to n_chunks - 1, in as many threads as are wanted and can be had: the caller is
+   one, and does all of it itself when another thread's context occupies the pool. Needs no GIL. */
+void fastrelu_parallel_for(fastrelu_body body, const void *context, size_t n_chunks);
 
 /* For threadpoolctl they are the exported names of the library. */
 #if defined(__GNUC__)

@@ -271,10 +271,10 @@ def test_large(implementation, same_bits, dtype, threads):
 def streaming():
     from fastrelu import _core
 
-    before = _core.get_large()
-    _core.set_large(before[0], 1)
+    before = _core.get_thresholds()
+    _core.set_thresholds(before[0], 1)
     yield
-    _core.set_large(*before)
+    _core.set_thresholds(*before)
 
 
 @some_by_name

@@ -29,14 +29,14 @@ def large():
     """Return large(threads, streaming): from now on every run is in parts."""
     from fastrelu import _core
 
-    before, threads_before = _core.get_large(), fastrelu.get_num_threads()
+    before, threads_before = _core.get_thresholds(), fastrelu.get_num_threads()
 
     def large(threads, streaming=False):
         fastrelu.set_num_threads(threads)
-        _core.set_large(1, 1 if streaming else NEVER)
+        _core.set_thresholds(1, 1 if streaming else NEVER)
 
     yield large
-    _core.set_large(*before)
+    _core.set_thresholds(*before)
     fastrelu.set_num_threads(threads_before)
 
 
@@ -366,7 +366,7 @@ def test_calls_settings_and_forks_at_once():
 import itertools
 from fastrelu import _core
 
-_core.set_large(1, 1 << 20)
+_core.set_thresholds(1, 1 << 20)
 sizes = [1 << 17, 1 << 18, (1 << 18) + 5, 3 << 17]
 x = x[: sizes[-1]]
 expected = reference.relu(x)
@@ -632,9 +632,9 @@ def test_the_copy_that_is_the_limit_of_benchmarks(streaming, mixed, assert_same_
 
     x = mixed("f8", 100_003, 1)
     y = np.zeros_like(x)
-    before = _core.get_large()
+    before = _core.get_thresholds()
     _core.copy(x, y, streaming=streaming)
     assert_same_bits(y, x)
-    assert _core.get_large() == before
+    assert _core.get_thresholds() == before
     with pytest.raises(ValueError, match="as many bytes"):
         _core.copy(x, y[1:], streaming=streaming)

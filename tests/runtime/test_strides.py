@@ -16,12 +16,12 @@ def in_parts(request):
     """Have every run taken whole, or in parts by three threads."""
     from fastrelu import _core
 
-    before, threads = _core.get_large(), fastrelu.get_num_threads()
+    before, threads = _core.get_thresholds(), fastrelu.get_num_threads()
     if request.param != "whole":
         fastrelu.set_num_threads(3)
-        _core.set_large(1, 1 if "streaming" in request.param else 2**62)
+        _core.set_thresholds(1, 1 if "streaming" in request.param else 2**62)
     yield
-    _core.set_large(*before)
+    _core.set_thresholds(*before)
     fastrelu.set_num_threads(threads)
 
 

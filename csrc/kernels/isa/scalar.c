@@ -6,36 +6,42 @@
 
 static int runs_here(void) { return 1; }
 
-#define WORDS(S, W)                                                                                \
-    typedef lane##W S##W;                                                                          \
-    typedef lane_mask##W S##_mask##W;                                                              \
-    WORD S##W S##_load##W(const char *p) { return lane_load##W(p); }                               \
-    WORD void S##_store##W(char *p, S##W a) { lane_store##W(p, a); }                               \
-    WORD S##W S##_gather##W(const char *p, ptrdiff_t step) { return (void)step, lane_load##W(p); } \
-    WORD void S##_scatter##W(char *p, ptrdiff_t step, S##W a) { (void)step, lane_store##W(p, a); } \
-    WORD S##W S##_spread##W(int##W##_t a) { return lane_spread##W(a); }                            \
-    WORD S##W S##_minus##W(S##W a, S##W b) { return lane_minus##W(a, b); }                         \
-    WORD S##_mask##W S##_everywhere##W(void) { return lane_everywhere##W(); }                      \
-    WORD S##_mask##W S##_greater##W(S##W a, S##W b) { return lane_greater##W(a, b); }              \
-    WORD S##_mask##W S##_unless_zero##W(S##_mask##W mask, S##W a)                                  \
-    {                                                                                              \
-        return lane_unless_zero##W(mask, a);                                                       \
-    }                                                                                              \
-    WORD S##W S##_keep##W(S##_mask##W mask, S##W a) { return lane_keep##W(mask, a); }              \
-    WORD void S##_stream##W(char *p, S##W a) { lane_store##W(p, a); }                              \
-    WORD uint64_t S##_bits##W(S##_mask##W mask) { return lane_bits##W(mask); }                     \
-    WORD S##_mask##W S##_from_bits##W(uint64_t bits) { return lane_from_bits##W(bits); }
+#define PRIMITIVES(S, W)                                                                    \
+    typedef scalar##W S##W;                                                                 \
+    typedef scalar_mask##W S##_mask##W;                                                     \
+    INLINE S##W S##_load##W(const char *p) { return scalar_load##W(p); }                    \
+    INLINE void S##_store##W(char *p, S##W a) { scalar_store##W(p, a); }                    \
+    INLINE S##W S##_load_strided##W(const char *p, ptrdiff_t step)                          \
+    {                                                                                       \
+        return (void)step, scalar_load##W(p);                                               \
+    }                                                                                       \
+    INLINE void S##_store_strided##W(char *p, ptrdiff_t step, S##W a)                       \
+    {                                                                                       \
+        (void)step, scalar_store##W(p, a);                                                  \
+    }                                                                                       \
+    INLINE S##W S##_set1##W(int##W##_t a) { return scalar_set1##W(a); }                     \
+    INLINE S##W S##_sub##W(S##W a, S##W b) { return scalar_sub##W(a, b); }                  \
+    INLINE S##_mask##W S##_all_true##W(void) { return scalar_all_true##W(); }               \
+    INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return scalar_greater##W(a, b); }   \
+    INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a)                         \
+    {                                                                                       \
+        return scalar_and_nonzero##W(mask, a);                                              \
+    }                                                                                       \
+    INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return scalar_maskz##W(mask, a); } \
+    INLINE void S##_stream##W(char *p, S##W a) { scalar_store##W(p, a); }                   \
+    INLINE uint64_t S##_bits##W(S##_mask##W mask) { return scalar_bits##W(mask); }          \
+    INLINE S##_mask##W S##_from_bits##W(uint64_t bits) { return scalar_from_bits##W(bits); }
 
-WORD void vec_fence(void) {}
+INLINE void vec_fence(void) {}
 
-#define REGISTER(S) \
-    WORDS(S, 8)     \
-    WORDS(S, 16)    \
-    WORDS(S, 32)    \
-    WORDS(S, 64)
+#define REGISTER(S)   \
+    PRIMITIVES(S, 8)  \
+    PRIMITIVES(S, 16) \
+    PRIMITIVES(S, 32) \
+    PRIMITIVES(S, 64)
 
 REGISTER(vec)
-REGISTER(strided)
+REGISTER(gather)
 
 #include "kernels/kernels.inc"
 

@@ -13,79 +13,79 @@ static int runs_here(void) { return 1; }
 TARGET_BEGIN("sse2")
 
 /* SSE2 compares no 64-bit lanes: they are equal when both halves are, */
-WORD __m128i equal64(__m128i a, __m128i b)
+INLINE __m128i equal64(__m128i a, __m128i b)
 {
     const __m128i halves = _mm_cmpeq_epi32(a, b);
     return _mm_and_si128(halves, _mm_shuffle_epi32(halves, _MM_SHUFFLE(2, 3, 0, 1)));
 }
 
 /* and greater when the high half is, or is equal and b - a borrows from it. */
-WORD __m128i greater64(__m128i a, __m128i b)
+INLINE __m128i greater64(__m128i a, __m128i b)
 {
     const __m128i borrow = _mm_and_si128(_mm_cmpeq_epi32(a, b), _mm_sub_epi64(b, a));
     const __m128i high = _mm_or_si128(_mm_cmpgt_epi32(a, b), borrow);
     return _mm_shuffle_epi32(high, _MM_SHUFFLE(3, 3, 1, 1));
 }
 
-#define WORDS(S, W, N, SPREAD, EQUAL, GREATER)                                           \
-    typedef __m128i S##W, S##_mask##W;                                                   \
-    typedef int##W##_t S##_lanes##W __attribute__((vector_size(16)));                    \
-    WORD S##W S##_load##W(const char *p) { return _mm_loadu_si128((const __m128i *)p); } \
-    WORD void S##_store##W(char *p, S##W a) { _mm_storeu_si128((__m128i *)p, a); }       \
-    WORD S##W S##_gather##W(const char *p, ptrdiff_t step)                               \
-    {                                                                                    \
-        return (S##W)(S##_lanes##W){GATHER##N(W, p, step)};                              \
-    }                                                                                    \
-    WORD void S##_scatter##W(char *p, ptrdiff_t step, S##W a)                            \
-    {                                                                                    \
-        const S##_lanes##W lanes = (S##_lanes##W)a;                                      \
-        SCATTER##N(W, p, step, lanes, 0);                                                \
-    }                                                                                    \
-    WORD S##W S##_spread##W(int##W##_t a) { return SPREAD(a); }                          \
-    WORD S##W S##_minus##W(S##W a, S##W b) { return _mm_sub_epi##W(a, b); }              \
-    WORD S##_mask##W S##_everywhere##W(void) { return _mm_set1_epi8(-1); }               \
-    WORD S##_mask##W S##_greater##W(S##W a, S##W b) { return GREATER(a, b); }            \
-    WORD S##_mask##W S##_unless_zero##W(S##_mask##W mask, S##W a)                        \
-    {                                                                                    \
-        return _mm_andnot_si128(EQUAL(a, _mm_setzero_si128()), mask);                    \
-    }                                                                                    \
-    WORD S##W S##_keep##W(S##_mask##W mask, S##W a) { return _mm_and_si128(mask, a); }
+#define PRIMITIVES(S, W, N, SET1, EQUAL, GREATER)                                          \
+    typedef __m128i S##W, S##_mask##W;                                                     \
+    typedef int##W##_t S##_lanes##W __attribute__((vector_size(16)));                      \
+    INLINE S##W S##_load##W(const char *p) { return _mm_loadu_si128((const __m128i *)p); } \
+    INLINE void S##_store##W(char *p, S##W a) { _mm_storeu_si128((__m128i *)p, a); }       \
+    INLINE S##W S##_load_strided##W(const char *p, ptrdiff_t step)                         \
+    {                                                                                      \
+        return (S##W)(S##_lanes##W){GATHER##N(W, p, step)};                                \
+    }                                                                                      \
+    INLINE void S##_store_strided##W(char *p, ptrdiff_t step, S##W a)                      \
+    {                                                                                      \
+        const S##_lanes##W lanes = (S##_lanes##W)a;                                        \
+        SCATTER##N(W, p, step, lanes, 0);                                                  \
+    }                                                                                      \
+    INLINE S##W S##_set1##W(int##W##_t a) { return SET1(a); }                              \
+    INLINE S##W S##_sub##W(S##W a, S##W b) { return _mm_sub_epi##W(a, b); }                \
+    INLINE S##_mask##W S##_all_true##W(void) { return _mm_set1_epi8(-1); }                 \
+    INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return GREATER(a, b); }            \
+    INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a)                        \
+    {                                                                                      \
+        return _mm_andnot_si128(EQUAL(a, _mm_setzero_si128()), mask);                      \
+    }                                                                                      \
+    INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return _mm_and_si128(mask, a); }
 
-#define REGISTER(S)                                                   \
-    WORDS(S, 8, 16, _mm_set1_epi8, _mm_cmpeq_epi8, _mm_cmpgt_epi8)    \
-    WORDS(S, 16, 8, _mm_set1_epi16, _mm_cmpeq_epi16, _mm_cmpgt_epi16) \
-    WORDS(S, 32, 4, _mm_set1_epi32, _mm_cmpeq_epi32, _mm_cmpgt_epi32) \
-    WORDS(S, 64, 2, _mm_set1_epi64x, equal64, greater64)
+#define REGISTER(S)                                                        \
+    PRIMITIVES(S, 8, 16, _mm_set1_epi8, _mm_cmpeq_epi8, _mm_cmpgt_epi8)    \
+    PRIMITIVES(S, 16, 8, _mm_set1_epi16, _mm_cmpeq_epi16, _mm_cmpgt_epi16) \
+    PRIMITIVES(S, 32, 4, _mm_set1_epi32, _mm_cmpeq_epi32, _mm_cmpgt_epi32) \
+    PRIMITIVES(S, 64, 2, _mm_set1_epi64x, equal64, greater64)
 
 REGISTER(vec)
-REGISTER(strided)
+REGISTER(gather)
 
 #define STREAM(W) \
-    WORD void vec_stream##W(char *p, vec##W a) { _mm_stream_si128((__m128i *)p, a); }
+    INLINE void vec_stream##W(char *p, vec##W a) { _mm_stream_si128((__m128i *)p, a); }
 STREAM(8)
 STREAM(16)
 STREAM(32)
 STREAM(64)
 
-WORD void vec_fence(void) { _mm_sfence(); }
+INLINE void vec_fence(void) { _mm_sfence(); }
 
 /* movemask takes bytes or lanes of 32 and 64 bits: lanes of 16 are narrowed first. */
-WORD uint64_t vec_bits8(vec_mask8 mask) { return (uint64_t)_mm_movemask_epi8(mask); }
-WORD uint64_t vec_bits16(vec_mask16 mask)
+INLINE uint64_t vec_bits8(vec_mask8 mask) { return (uint64_t)_mm_movemask_epi8(mask); }
+INLINE uint64_t vec_bits16(vec_mask16 mask)
 {
     return (uint64_t)_mm_movemask_epi8(_mm_packs_epi16(mask, _mm_setzero_si128()));
 }
-WORD uint64_t vec_bits32(vec_mask32 mask)
+INLINE uint64_t vec_bits32(vec_mask32 mask)
 {
     return (uint64_t)_mm_movemask_ps(_mm_castsi128_ps(mask));
 }
-WORD uint64_t vec_bits64(vec_mask64 mask)
+INLINE uint64_t vec_bits64(vec_mask64 mask)
 {
     return (uint64_t)_mm_movemask_pd(_mm_castsi128_pd(mask));
 }
 
 /* All the bits in every lane, which then picks its own; of 16 bits, each byte in eight lanes. */
-WORD vec_mask8 vec_from_bits8(uint64_t bits)
+INLINE vec_mask8 vec_from_bits8(uint64_t bits)
 {
     const __m128i own = _mm_set1_epi64x((int64_t)0x8040201008040201);
     const __m128i bytes = _mm_cvtsi32_si128((int32_t)bits), twice = _mm_unpacklo_epi8(bytes, bytes);
@@ -93,17 +93,17 @@ WORD vec_mask8 vec_from_bits8(uint64_t bits)
     const __m128i all = _mm_shuffle_epi32(fourfold, _MM_SHUFFLE(1, 1, 0, 0));
     return _mm_cmpeq_epi8(_mm_and_si128(all, own), own);
 }
-WORD vec_mask16 vec_from_bits16(uint64_t bits)
+INLINE vec_mask16 vec_from_bits16(uint64_t bits)
 {
     const __m128i own = _mm_setr_epi16(1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80);
     return _mm_cmpeq_epi16(_mm_and_si128(_mm_set1_epi16((int16_t)bits), own), own);
 }
-WORD vec_mask32 vec_from_bits32(uint64_t bits)
+INLINE vec_mask32 vec_from_bits32(uint64_t bits)
 {
     const __m128i own = _mm_setr_epi32(1, 2, 4, 8);
     return _mm_cmpeq_epi32(_mm_and_si128(_mm_set1_epi32((int32_t)bits), own), own);
 }
-WORD vec_mask64 vec_from_bits64(uint64_t bits)
+INLINE vec_mask64 vec_from_bits64(uint64_t bits)
 {
     const __m128i own = _mm_setr_epi32(1, 1, 2, 2);
     return _mm_cmpeq_epi32(_mm_and_si128(_mm_set1_epi32((int32_t)bits), own), own);
