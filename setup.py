@@ -13,6 +13,7 @@ UNIX_FLAGS = [
     "-fno-tree-vectorize",
     "-fno-tree-slp-vectorize",
     "-fvisibility=hidden",
+    "-ffp-contract=off",
     "-Wall",
     "-Wextra",
 ]

@@ -245,7 +245,7 @@ def relu_with_mask(x, out=None, mask=None, *, at_zero=0):
     check_at_zero(at_zero)
     x = contiguous_operand("x", x)
     if mask is not None:
-        check_mask(mask, x, written=True)
+        check_written_mask(mask, x)
     if out is not None:
         check_out(out, x)
         if mask is not None:
@@ -305,7 +305,7 @@ def relu_backward_from_mask(grad, mask, out=None):
     array([0, 0, 6])
     """
     grad = contiguous_operand("grad", grad)
-    check_mask(mask, grad, written=False)
+    check_mask(mask, grad)
     if out is not None:
         check_out(out, grad)
     passes = np.unpackbits(mask, count=grad.size, bitorder="little").astype(bool)
@@ -370,14 +370,19 @@ def check_out(out, operand):
     _check_array(out, operand.shape, operand.dtype, True, f"{expected} {operand.shape}")
 
 
-def check_mask(mask, operand, *, written):
-    """Raise unless mask can hold a bit for each element of an operand."""
+def check_mask(mask, operand, written=False):
+    """Raise unless mask holds a bit for each element of an operand."""
     shape = (-(-operand.size // 8),)
     expected = (
         f"mask must be a {'writable, ' if written else ''}C-contiguous array of uint8 and shape "
         f"{shape}, a bit for each of {operand.size} elements"
     )
     _check_array(mask, shape, np.dtype(np.uint8), written, expected)
+
+
+def check_written_mask(mask, operand):
+    """Raise unless a bit for each element of an operand can be written into mask."""
+    check_mask(mask, operand, written=True)
 
 
 def check_apart(out, mask):

@@ -1,5 +1,4 @@
-/* What gcc and clang spell differently: a region for one instruction set, unrolling, unused words.
- */
+/* What gcc and clang spell differently: a region for one instruction set, unrolling, inlining. */
 
 #ifndef FASTRELU_COMPILER_H
 #define FASTRELU_COMPILER_H
@@ -20,26 +19,34 @@
 #define UNROLLED(times)
 #endif
 
-/* The compiler forgets what it knows of an integer: else it hoists every multiple of a step out of
-   a loop, and spills them. */
 #if defined(__GNUC__)
+
+/* The compiler forgets the value of an integer: otherwise it hoists every multiple of a step out of
+   a loop, and spills them. */
 #define OPAQUE(integer) __asm__("" : "+r"(integer))
+
+/* One copy of a body for all kernels that call it. */
+#define SHARED static __attribute__((noinline))
+
+/* No file uses every primitive at every width. */
+#define INLINE static inline __attribute__((unused))
+
+/* For bodies with constant arguments, which must be folded. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline, unused))
+
 #else
 #define OPAQUE(integer)
-#endif
-
-/* A kernel that several elements share: inlined, it would be there as often. */
-#if defined(__GNUC__)
-#define SHARED static __attribute__((noinline))
-#else
 #define SHARED static
+#define INLINE static inline
+#define ALWAYS_INLINE static inline
 #endif
 
-/* No file uses every word at every width. */
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((unused))
+/* An addition keeps the order of its operands, of which the first gives the NaN if both are one.
+   A compiler may swap them otherwise. */
+#if defined(__GNUC__) && defined(__x86_64__)
+#define KEEP_FIRST(a) __asm__("" : "+x"(a))
 #else
-#define INLINE static inline
+#define KEEP_FIRST(a) (void)(a)
 #endif
 
 #endif

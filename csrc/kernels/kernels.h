@@ -1,4 +1,4 @@
-/* The kernel table: what every instruction set offers, and the lists that it is made from. */
+/* The lists of operations and dtypes, and the kernel table that every instruction set fills. */
 
 #ifndef FASTRELU_KERNELS_H
 #define FASTRELU_KERNELS_H
@@ -6,99 +6,159 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* DO(operation, inputs): out = predicate(last input) ? first input : 0, with the predicates of
- * predicates.inc */
-#define FASTRELU_OPERATIONS(DO) \
-    DO(relu, 1)                 \
-    DO(relu_backward, 2)
+/* DO(operation, inputs, numbers, dtypes, status, model, ...)
 
-/* DO(width in bits, kind of predicate, ...): what kernels are compiled for */
-#define FASTRELU_KINDS(DO, ...)   \
-    DO(8, signed, __VA_ARGS__)    \
-    DO(16, signed, __VA_ARGS__)   \
-    DO(32, signed, __VA_ARGS__)   \
-    DO(64, signed, __VA_ARGS__)   \
-    DO(8, unsigned, __VA_ARGS__)  \
-    DO(16, unsigned, __VA_ARGS__) \
-    DO(32, unsigned, __VA_ARGS__) \
-    DO(64, unsigned, __VA_ARGS__) \
-    DO(16, float, __VA_ARGS__)    \
-    DO(32, float, __VA_ARGS__)    \
-    DO(64, float, __VA_ARGS__)    \
-    DO(8, small, __VA_ARGS__)
+   inputs    operands before the output
+   numbers   NONE, FIRST, SECOND, EITHER: which one input a contiguous kernel takes as one number,
+             at step 0
+   dtypes    ALL; NUMBERS: NumPy's integers and float16, float32, float64; FLOATS: the last three
+   status    QUIET: raises no floating-point flag; IEEE: raises those of its arithmetic
+   model     the NumPy function whose rules of types it follows for datetimes and bool; none
 
-/* DO(element, width in bits, kind of predicate, its encoding as predicates.inc has them, ...):
-   NumPy's types by kind and width, those of ml_dtypes by name */
-#define FASTRELU_DTYPES(DO, ...)                                                         \
-    DO(i8, 8, signed, 0, __VA_ARGS__)                                                    \
-    DO(i16, 16, signed, 0, __VA_ARGS__)                                                  \
-    DO(i32, 32, signed, 0, __VA_ARGS__)                                                  \
-    DO(i64, 64, signed, 0, __VA_ARGS__)                                                  \
-    DO(u8, 8, unsigned, 0, __VA_ARGS__)                                                  \
-    DO(u16, 16, unsigned, 0, __VA_ARGS__)                                                \
-    DO(u32, 32, unsigned, 0, __VA_ARGS__)                                                \
-    DO(u64, 64, unsigned, 0, __VA_ARGS__)                                                \
-    DO(f16, 16, float, MINUS_INF16, __VA_ARGS__)                                         \
-    DO(f32, 32, float, MINUS_INF32, __VA_ARGS__)                                         \
-    DO(f64, 64, float, MINUS_INF64, __VA_ARGS__)                                         \
-    DO(bfloat16, 16, float, -0x80, __VA_ARGS__)                                          \
-    DO(float8_e3m4, 8, small, SMALL_TYPE(0xFF, 0x81, 0xF0, 0x7F, 0), __VA_ARGS__)        \
-    DO(float8_e4m3, 8, small, SMALL_TYPE(0xFF, 0x81, 0xF8, 0x7F, 0), __VA_ARGS__)        \
-    DO(float8_e4m3fn, 8, small, SMALL_TYPE(0xFF, 0x81, 0xFE, 0x7F, 0), __VA_ARGS__)      \
-    DO(float8_e5m2, 8, small, SMALL_TYPE(0xFF, 0x81, 0xFC, 0x7F, 0), __VA_ARGS__)        \
-    DO(float8_e4m3b11fnuz, 8, small, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__) \
-    DO(float8_e4m3fnuz, 8, small, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__)    \
-    DO(float8_e5m2fnuz, 8, small, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__)    \
-    DO(float8_e8m0fnu, 8, small, SMALL_TYPE(0, NEVER, NEVER, 0, NEVER), __VA_ARGS__)     \
-    DO(float6_e2m3fn, 8, small, SMALL_TYPE(0x3F, 0x21, 0x3F, 0x1F, 0), __VA_ARGS__)      \
-    DO(float6_e3m2fn, 8, small, SMALL_TYPE(0x3F, 0x21, 0x3F, 0x1F, 0), __VA_ARGS__)      \
-    DO(float4_e2m1fn, 8, small, SMALL_TYPE(0x0F, 0x09, 0x0F, 0x07, 0), __VA_ARGS__)      \
-    DO(int4, 8, small, SMALL_TYPE(0x0F, 0x08, 0x0F, 0x0F, 0), __VA_ARGS__)               \
-    DO(int2, 8, small, SMALL_TYPE(0x03, 0x02, 0x03, 0x03, 0), __VA_ARGS__)               \
-    DO(int1, 8, small, SMALL_TYPE(0x01, 0x01, 0x01, 0x01, 0), __VA_ARGS__)               \
-    DO(uint4, 8, small, SMALL_TYPE(0x0F, NEVER, NEVER, 0x0F, 0), __VA_ARGS__)            \
-    DO(uint2, 8, small, SMALL_TYPE(0x03, NEVER, NEVER, 0x03, 0), __VA_ARGS__)            \
-    DO(uint1, 8, small, SMALL_TYPE(0x01, NEVER, NEVER, 0x01, 0), __VA_ARGS__)
+   Its expression stands in operations.inc. */
+#define FASTRELU_OPERATIONS(DO, ...)                 \
+    DO(relu, 1, NONE, ALL, QUIET, none, __VA_ARGS__) \
+    DO(relu_backward, 2, FIRST, ALL, QUIET, none, __VA_ARGS__)
+
+/* DO(width in bits, kind, group, ...): what bodies are compiled for. The kind selects predicates
+   and arithmetic, the group which operations take it. */
+#define FASTRELU_KINDS(DO, ...)            \
+    DO(8, signed, INTEGER, __VA_ARGS__)    \
+    DO(16, signed, INTEGER, __VA_ARGS__)   \
+    DO(32, signed, INTEGER, __VA_ARGS__)   \
+    DO(64, signed, INTEGER, __VA_ARGS__)   \
+    DO(8, unsigned, INTEGER, __VA_ARGS__)  \
+    DO(16, unsigned, INTEGER, __VA_ARGS__) \
+    DO(32, unsigned, INTEGER, __VA_ARGS__) \
+    DO(64, unsigned, INTEGER, __VA_ARGS__) \
+    DO(16, float, FLOAT, __VA_ARGS__)      \
+    DO(32, float, FLOAT, __VA_ARGS__)      \
+    DO(64, float, FLOAT, __VA_ARGS__)      \
+    DO(8, small, ENCODED, __VA_ARGS__)
+
+/* How a dtype encodes its numbers, where the width alone does not say.
+
+   minus_infinity   of a float, as a signed integer
+
+   Of a small type, whose values have a byte each:
+   value_bits       those that count: some types leave the upper ones open
+   first_negative, last_negative
+                    the patterns below zero: all from the one to the other
+   magnitude_bits   those of the magnitude, which are zero_magnitude where the value is zero
+
+   float8_e4m3fn, for example: 0x80 is -0, 0x81 to 0xFE are below zero, 0x7F and 0xFF are NaN. So
+   value_bits is 0xFF, first_negative 0x81, last_negative 0xFE, magnitude_bits 0x7F. */
+struct fastrelu_encoding {
+    int64_t minus_infinity;
+    uint8_t value_bits, first_negative, last_negative, magnitude_bits, zero_magnitude;
+};
+
+#define INTEGER_TYPE ((struct fastrelu_encoding){0})
+#define FLOAT_TYPE(minus_inf) ((struct fastrelu_encoding){.minus_infinity = (minus_inf)})
+#define SMALL_TYPE(value_bits, first_negative, last_negative, magnitude_bits, zero_magnitude) \
+    ((struct fastrelu_encoding){0, value_bits, first_negative, last_negative, magnitude_bits, \
+                                zero_magnitude})
+#define NEVER 0x80 /* a pattern that these bits do not have: the type has no such value */
+
+#define MINUS_INF16 (-0x400)
+#define MINUS_INF32 (-0x800000)
+#define MINUS_INF64 (-0x10000000000000)
+
+/* DO(dtype, width in bits, kind, group, encoding, ...): NumPy's types by kind and width, those of
+   ml_dtypes by name */
+#define FASTRELU_DTYPES(DO, ...)                                                                  \
+    DO(i8, 8, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                         \
+    DO(i16, 16, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                       \
+    DO(i32, 32, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                       \
+    DO(i64, 64, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                       \
+    DO(u8, 8, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                       \
+    DO(u16, 16, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                     \
+    DO(u32, 32, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                     \
+    DO(u64, 64, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                     \
+    DO(f16, 16, float, FLOAT, FLOAT_TYPE(MINUS_INF16), __VA_ARGS__)                               \
+    DO(f32, 32, float, FLOAT, FLOAT_TYPE(MINUS_INF32), __VA_ARGS__)                               \
+    DO(f64, 64, float, FLOAT, FLOAT_TYPE(MINUS_INF64), __VA_ARGS__)                               \
+    DO(bfloat16, 16, float, ENCODED, FLOAT_TYPE(-0x80), __VA_ARGS__)                              \
+    DO(float8_e3m4, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xF0, 0x7F, 0), __VA_ARGS__)        \
+    DO(float8_e4m3, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xF8, 0x7F, 0), __VA_ARGS__)        \
+    DO(float8_e4m3fn, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFE, 0x7F, 0), __VA_ARGS__)      \
+    DO(float8_e5m2, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFC, 0x7F, 0), __VA_ARGS__)        \
+    DO(float8_e4m3b11fnuz, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__) \
+    DO(float8_e4m3fnuz, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__)    \
+    DO(float8_e5m2fnuz, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__)    \
+    DO(float8_e8m0fnu, 8, small, ENCODED, SMALL_TYPE(0, NEVER, NEVER, 0, NEVER), __VA_ARGS__)     \
+    DO(float6_e2m3fn, 8, small, ENCODED, SMALL_TYPE(0x3F, 0x21, 0x3F, 0x1F, 0), __VA_ARGS__)      \
+    DO(float6_e3m2fn, 8, small, ENCODED, SMALL_TYPE(0x3F, 0x21, 0x3F, 0x1F, 0), __VA_ARGS__)      \
+    DO(float4_e2m1fn, 8, small, ENCODED, SMALL_TYPE(0x0F, 0x09, 0x0F, 0x07, 0), __VA_ARGS__)      \
+    DO(int4, 8, small, ENCODED, SMALL_TYPE(0x0F, 0x08, 0x0F, 0x0F, 0), __VA_ARGS__)               \
+    DO(int2, 8, small, ENCODED, SMALL_TYPE(0x03, 0x02, 0x03, 0x03, 0), __VA_ARGS__)               \
+    DO(int1, 8, small, ENCODED, SMALL_TYPE(0x01, 0x01, 0x01, 0x01, 0), __VA_ARGS__)               \
+    DO(uint4, 8, small, ENCODED, SMALL_TYPE(0x0F, NEVER, NEVER, 0x0F, 0), __VA_ARGS__)            \
+    DO(uint2, 8, small, ENCODED, SMALL_TYPE(0x03, NEVER, NEVER, 0x03, 0), __VA_ARGS__)            \
+    DO(uint1, 8, small, ENCODED, SMALL_TYPE(0x01, NEVER, NEVER, 0x01, 0), __VA_ARGS__)
+
+/* FASTRELU_IF(dtypes, group, text): the text, where an operation takes the dtypes of a group. */
+#define FASTRELU_IF(dtypes, group, ...) FASTRELU_IF_##dtypes##_##group(__VA_ARGS__)
+#define FASTRELU_IF_ALL_INTEGER(...) __VA_ARGS__
+#define FASTRELU_IF_ALL_FLOAT(...) __VA_ARGS__
+#define FASTRELU_IF_ALL_ENCODED(...) __VA_ARGS__
+#define FASTRELU_IF_NUMBERS_INTEGER(...) __VA_ARGS__
+#define FASTRELU_IF_NUMBERS_FLOAT(...) __VA_ARGS__
+#define FASTRELU_IF_NUMBERS_ENCODED(...)
+#define FASTRELU_IF_FLOATS_INTEGER(...)
+#define FASTRELU_IF_FLOATS_FLOAT(...) __VA_ARGS__
+#define FASTRELU_IF_FLOATS_ENCODED(...)
 
 #define FASTRELU_INDEX(name, ...) FASTRELU_##name,
-enum fastrelu_operation { FASTRELU_OPERATIONS(FASTRELU_INDEX) FASTRELU_N_OPERATIONS };
+enum fastrelu_operation { FASTRELU_OPERATIONS(FASTRELU_INDEX, ) FASTRELU_N_OPERATIONS };
 enum fastrelu_dtype { FASTRELU_DTYPES(FASTRELU_INDEX, ) FASTRELU_N_DTYPES };
 #undef FASTRELU_INDEX
 
-enum { FASTRELU_MAX_OPERANDS = 3 };
+enum fastrelu_numbers {
+    FASTRELU_NONE = 0,
+    FASTRELU_FIRST = 1,
+    FASTRELU_SECOND = 2,
+    FASTRELU_EITHER = 3
+};
+enum fastrelu_status { FASTRELU_QUIET, FASTRELU_IEEE };
 
-/* args: the inputs, then the output. No kernel touches a byte outside its n elements. Each input is
-   exactly the output, or apart from it, or ahead of it the way that the steps go. */
+enum { FASTRELU_MAX_OPERANDS = 3, FASTRELU_MAX_LANES = 64, FASTRELU_MAX_ITEMSIZE = 8 };
+
+/* args: the inputs, then the output. No kernel touches a byte outside its n elements. Each input
+   equals the output, is disjoint from it, or lies ahead of it in step direction. */
+typedef void fastrelu_loop(char *const args[], const ptrdiff_t steps[], size_t n);
+
 struct fastrelu_kernel {
-    void (*contiguous)(char *const args[], size_t n);
-    void (*streaming)(char *const args[], size_t n); /* the output at a multiple of 16 bytes */
-    void (*strided)(char *const args[], const ptrdiff_t steps[], size_t n);
+    fastrelu_loop *contiguous; /* every step is the itemsize, or 0 for one input of numbers */
+    fastrelu_loop *streaming;  /* non-temporal stores, from a multiple of 16 bytes on; or NULL */
+    fastrelu_loop *strided;    /* any steps */
     size_t itemsize;
-    int inputs;
-    int clears_fpstatus; /* before it runs, as NumPy's own loops for floats do */
+    int inputs, operation, dtype;
+    enum fastrelu_numbers numbers;
+    enum fastrelu_status status;
 };
 
 /* args: the input, the output, and the mask: a bit for each element, from the lowest of the first
-   byte on, in (n + 7) / 8 bytes, whose spare bits are written as 0 and not read. The input is
-   exactly the output or apart from it; the mask is apart from the output, and where written, from
-   both. */
+   byte on, in (n + 7) / 8 bytes, whose spare bits are written as 0 and not read. The input equals
+   the output or is disjoint from it; the mask is disjoint from the output, and where written, from
+   both. No steps are read. */
 struct fastrelu_mask_kernel {
-    void (*contiguous)(char *const args[], size_t n);
-    void (*streaming)(char *const args[], size_t n); /* the output at a multiple of 16 bytes */
+    fastrelu_loop *contiguous, *streaming;
     size_t itemsize;
 };
 
 struct fastrelu_isa {
     const char *name;
     int (*runs_here)(void);
-    struct fastrelu_kernel kernels[FASTRELU_N_OPERATIONS][FASTRELU_N_DTYPES];
-    struct fastrelu_mask_kernel relu_with_mask[2][FASTRELU_N_DTYPES]; /* by at_zero */
+    struct fastrelu_kernel kernels[FASTRELU_N_OPERATIONS][FASTRELU_N_DTYPES]; /* or all 0 */
+    struct fastrelu_mask_kernel relu_with_mask[2][FASTRELU_N_DTYPES];         /* by at_zero */
     struct fastrelu_mask_kernel relu_backward_from_mask[FASTRELU_N_DTYPES];
 };
 
-/* Each ends with NULL; the sets are those that were built, best first. */
+/* Each ends with NULL; the sets are those that were compiled, best first. */
 extern const struct fastrelu_isa *const fastrelu_compiled_isas[];
 extern const char *const fastrelu_operation_names[];
+extern const char *const fastrelu_operation_models[];
 extern const char *const fastrelu_dtype_names[];
 
 #endif

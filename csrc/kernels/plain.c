@@ -1,28 +1,31 @@
-/* The loops of the types without kernels: longdouble, complex, timedelta.
-   They go one element after another, so any steps and any overlap are right. */
+/* The loops of the types without kernels. They go one element after another, and read an element
+   before they write it, so that any steps and any overlap are right. */
 
 #include "kernels/plain.h"
 
 #include <float.h>
+#include <string.h>
 
 #include "kernels/scalar.h"
-#include "runtime/fpstatus.h"
 
 #include "kernels/predicates.inc"
 
 PREDICATES(scalar)
 
-/* Three questions to a real number, read from its bits so that no comparison can raise a flag. */
-#define QUESTIONS(name, W)                                                                     \
-    INLINE int is_below_##name(scalar##W a) { return !scalar_relu_float##W(a, MINUS_INF##W); } \
-    INLINE int is_zero_##name(scalar##W a) { return (uint##W##_t)a << 1 == 0; }                \
-    INLINE int is_nan_##name(scalar##W a)                                                      \
-    {                                                                                          \
-        return (uint##W##_t)a << 1 > (uint##W##_t)MINUS_INF##W << 1;                           \
+/* Predicates of a real number that read its bits, so that no comparison raises a flag. */
+#define BIT_PREDICATES(name, W)                                                 \
+    INLINE int is_negative_##name(scalar##W a)                                  \
+    {                                                                           \
+        return !scalar_not_negative_float##W(a, FLOAT_TYPE(MINUS_INF##W));      \
+    }                                                                           \
+    INLINE int is_zero_##name(scalar##W a) { return (uint##W##_t)a << 1 == 0; } \
+    INLINE int is_nan_##name(scalar##W a)                                       \
+    {                                                                           \
+        return (uint##W##_t)a << 1 > (uint##W##_t)MINUS_INF##W << 1;            \
     }
 
-QUESTIONS(float, 32)
-QUESTIONS(double, 64)
+BIT_PREDICATES(float, 32)
+BIT_PREDICATES(double, 64)
 
 #if LDBL_MANT_DIG == 64 /* x87: sign and exponent follow a mantissa whose leading bit is explicit \
                          */
@@ -37,7 +40,7 @@ static int is_nan_longdouble(const char *p)
     return (scalar_load16(p + 8) & 0x7FFF) == 0x7FFF && (uint64_t)scalar_load64(p) << 1 != 0;
 }
 
-static int is_below_longdouble(const char *p)
+static int is_negative_longdouble(const char *p)
 {
     return scalar_load16(p + 8) < 0 && !is_zero_longdouble(p) && !is_nan_longdouble(p);
 }
@@ -63,104 +66,131 @@ static int is_nan_longdouble(const char *p)
     return magnitude > inf || (magnitude == inf && has_low_bits(p));
 }
 
-static int is_below_longdouble(const char *p)
+static int is_negative_longdouble(const char *p)
 {
     return high_half(p) >> 63 && !is_zero_longdouble(p) && !is_nan_longdouble(p);
 }
 
 #else /* a double, or a pair of them with the larger one first */
 
-#define is_below_longdouble(p) is_below_double(scalar_load64(p))
+#define is_negative_longdouble(p) is_negative_double(scalar_load64(p))
 #define is_zero_longdouble(p) is_zero_double(scalar_load64(p))
 #define is_nan_longdouble(p) is_nan_double(scalar_load64(p))
 
 #endif
 
 /* Complex numbers compare by real, then by imaginary part; a NaN in either passes. */
-#define IS_BELOW_COMPLEX(part, re, im) \
-    (is_below_##part(is_zero_##part(re) ? im : re) & !is_nan_##part(im))
+#define IS_NEGATIVE_COMPLEX(part, re, im) \
+    (is_negative_##part(is_zero_##part(re) ? im : re) & !is_nan_##part(im))
 
-#define FOR_EACH_ELEMENT                                    \
-    const char *x = args[0];                                \
-    char *out = args[1];                                    \
-    const ptrdiff_t x_step = steps[0], out_step = steps[1]; \
-    (void)data;                                             \
-    for (ptrdiff_t n = dimensions[0]; n > 0; n--, x += x_step, out += out_step)
+/* Each stores relu of one element, whose value may lie where the output does. */
 
-void fastrelu_relu_longdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
-                              void *data)
+static inline void relu_of_longdouble(const char *x, char *out)
 {
-    fastrelu_clear_fpstatus();
-    FOR_EACH_ELEMENT
-    {
-        if (is_below_longdouble(x))
-            memset(out, 0, sizeof(long double));
-        else
-            memmove(out, x, sizeof(long double));
-    }
-}
-
-void fastrelu_relu_backward_longdouble(char **args, const intptr_t *dimensions,
-                                       const intptr_t *steps, void *data)
-{
-    (void)data;
-    fastrelu_clear_fpstatus();
-    for (intptr_t i = 0; i < dimensions[0]; i++) {
-        const char *x = args[1] + i * steps[1];
-        char *out = args[2] + i * steps[2];
-        if (is_below_longdouble(x) || is_zero_longdouble(x))
-            memset(out, 0, sizeof(long double));
-        else
-            memmove(out, args[0] + i * steps[0], sizeof(long double));
-    }
+    if (is_negative_longdouble(x))
+        memset(out, 0, sizeof(long double));
+    else
+        memmove(out, x, sizeof(long double));
 }
 
 /* Without branches: the signs of real data are not to be guessed. */
-void fastrelu_relu_cfloat(char **args, const intptr_t *dimensions, const intptr_t *steps,
-                          void *data)
+static inline void relu_of_cfloat(const char *x, char *out)
 {
-    fastrelu_clear_fpstatus();
-    FOR_EACH_ELEMENT
-    {
-        const scalar32 re = scalar_load32(x), im = scalar_load32(x + 4);
-        const scalar_mask64 passes = !IS_BELOW_COMPLEX(float, re, im);
-        scalar_store64(out, scalar_maskz64(passes, scalar_load64(x)));
-    }
+    const scalar32 re = scalar_load32(x), im = scalar_load32(x + 4);
+    const scalar_mask64 passes = !IS_NEGATIVE_COMPLEX(float, re, im);
+    scalar_store64(out, scalar_maskz64(passes, scalar_load64(x)));
 }
 
-void fastrelu_relu_cdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
-                           void *data)
+static inline void relu_of_cdouble(const char *x, char *out)
 {
-    fastrelu_clear_fpstatus();
-    FOR_EACH_ELEMENT
-    {
-        const scalar64 re = scalar_load64(x), im = scalar_load64(x + 8);
-        const scalar_mask64 passes = !IS_BELOW_COMPLEX(double, re, im);
-        scalar_store64(out, scalar_maskz64(passes, re));
-        scalar_store64(out + 8, scalar_maskz64(passes, im));
-    }
+    const scalar64 re = scalar_load64(x), im = scalar_load64(x + 8);
+    const scalar_mask64 passes = !IS_NEGATIVE_COMPLEX(double, re, im);
+    scalar_store64(out, scalar_maskz64(passes, re));
+    scalar_store64(out + 8, scalar_maskz64(passes, im));
 }
 
-void fastrelu_relu_clongdouble(char **args, const intptr_t *dimensions, const intptr_t *steps,
-                               void *data)
+static inline void relu_of_clongdouble(const char *x, char *out)
 {
-    fastrelu_clear_fpstatus();
-    FOR_EACH_ELEMENT
-    {
-        if (IS_BELOW_COMPLEX(longdouble, x, x + sizeof(long double)))
-            memset(out, 0, 2 * sizeof(long double));
-        else
-            memmove(out, x, 2 * sizeof(long double));
-    }
+    if (IS_NEGATIVE_COMPLEX(longdouble, x, x + sizeof(long double)))
+        memset(out, 0, 2 * sizeof(long double));
+    else
+        memmove(out, x, 2 * sizeof(long double));
 }
 
 /* NaT, the least integer, passes: subtracting 1 wraps it round to the greatest. */
-void fastrelu_relu_timedelta(char **args, const intptr_t *dimensions, const intptr_t *steps,
-                             void *data)
+static inline void relu_of_timedelta(const char *x, char *out)
 {
-    FOR_EACH_ELEMENT
-    {
-        const scalar64 a = scalar_load64(x);
-        scalar_store64(out, scalar_maskz64(scalar_greater64(scalar_sub64(a, 1), -2), a));
-    }
+    const scalar64 a = scalar_load64(x);
+    scalar_store64(out, scalar_maskz64(scalar_greater64(scalar_sub64(a, 1), -2), a));
 }
+
+#define LOOP_1(name, ...)                                                              \
+    static void name(char **args, const intptr_t *dimensions, const intptr_t *steps)   \
+    {                                                                                  \
+        const char *x = args[0];                                                       \
+        char *out = args[1];                                                           \
+        for (intptr_t n = dimensions[0]; n > 0; n--, x += steps[0], out += steps[1]) { \
+            __VA_ARGS__                                                                \
+        }                                                                              \
+    }
+#define LOOP_2(name, ...)                                                            \
+    static void name(char **args, const intptr_t *dimensions, const intptr_t *steps) \
+    {                                                                                \
+        const char *x = args[0], *y = args[1];                                       \
+        char *out = args[2];                                                         \
+        for (intptr_t n = dimensions[0]; n > 0;                                      \
+             n--, x += steps[0], y += steps[1], out += steps[2]) {                   \
+            __VA_ARGS__                                                              \
+        }                                                                            \
+    }
+
+LOOP_1(relu_longdouble, relu_of_longdouble(x, out);)
+LOOP_1(relu_cfloat, relu_of_cfloat(x, out);)
+LOOP_1(relu_cdouble, relu_of_cdouble(x, out);)
+LOOP_1(relu_clongdouble, relu_of_clongdouble(x, out);)
+LOOP_1(relu_timedelta, relu_of_timedelta(x, out);)
+
+LOOP_2(relu_backward_longdouble,
+       if (is_negative_longdouble(y) || is_zero_longdouble(y)) memset(out, 0, sizeof(long double));
+       else memmove(out, x, sizeof(long double));)
+
+/* relu of a sum or a difference, computed as NumPy does: a complex one by its parts. */
+#define ARITHMETIC_LOOP(name, type, part, parts, operator)                         \
+    LOOP_2(                                                                        \
+        name, part values[parts], others[parts]; memcpy(values, x, sizeof values); \
+        memcpy(others, y, sizeof others); for (int i = 0; i < parts; i++) {        \
+            KEEP_FIRST_##part(values[i]);                                          \
+            values[i] = values[i] operator others[i];                              \
+        } relu_of_##type((const char *)values, out);)
+
+/* NaT, if either is. Others wrap. */
+#define TIME_LOOP(name, operation)                                                     \
+    LOOP_2(name, const scalar64 a = scalar_load64(x), b = scalar_load64(y);            \
+           const scalar64 result = scalar_##operation##64(a, b);                       \
+           scalar_store64(out, a == INT64_MIN || b == INT64_MIN ? INT64_MIN : result); \
+           relu_of_timedelta(out, out);)
+
+typedef long double longdouble;
+
+#define KEEP_FIRST_float(a) KEEP_FIRST(a)
+#define KEEP_FIRST_double(a) KEEP_FIRST(a)
+#define KEEP_FIRST_longdouble(a) (void)(a)
+
+#define ARITHMETIC_LOOPS(name, operator)                                    \
+    ARITHMETIC_LOOP(name##_longdouble, longdouble, longdouble, 1, operator) \
+    ARITHMETIC_LOOP(name##_cfloat, cfloat, float, 2, operator)              \
+    ARITHMETIC_LOOP(name##_cdouble, cdouble, double, 2, operator)           \
+    ARITHMETIC_LOOP(name##_clongdouble, clongdouble, longdouble, 2, operator)
+
+#define PLAIN(operation, types, name, status) \
+    {#operation, types, operation##_##name, FASTRELU_##status}
+
+const struct fastrelu_plain fastrelu_plain_loops[] = {
+    PLAIN(relu, "gg", longdouble, QUIET),
+    PLAIN(relu, "FF", cfloat, QUIET),
+    PLAIN(relu, "DD", cdouble, QUIET),
+    PLAIN(relu, "GG", clongdouble, QUIET),
+    PLAIN(relu, "mm", timedelta, QUIET),
+    PLAIN(relu_backward, "ggg", longdouble, QUIET),
+    {0},
+};

@@ -3,18 +3,18 @@
 #ifndef FASTRELU_PLAIN_H
 #define FASTRELU_PLAIN_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-#define FASTRELU_LOOP(name) \
-    void name(char **args, const intptr_t *dimensions, const intptr_t *steps, void *data);
+#include "kernels/kernels.h"
 
-FASTRELU_LOOP(fastrelu_relu_longdouble)
-FASTRELU_LOOP(fastrelu_relu_cfloat)
-FASTRELU_LOOP(fastrelu_relu_cdouble)
-FASTRELU_LOOP(fastrelu_relu_clongdouble)
-FASTRELU_LOOP(fastrelu_relu_timedelta)
-FASTRELU_LOOP(fastrelu_relu_backward_longdouble)
-#undef FASTRELU_LOOP
+typedef void fastrelu_plain_loop(char **args, const intptr_t *dimensions, const intptr_t *steps);
+
+struct fastrelu_plain {
+    const char *operation, *types; /* of the operands, by NumPy's characters */
+    fastrelu_plain_loop *loop;
+    enum fastrelu_status status;
+};
+
+extern const struct fastrelu_plain fastrelu_plain_loops[]; /* ends with an entry of NULLs */
 
 #endif

@@ -1,62 +1,96 @@
-/* The words of kernels.inc for a single lane, in plain C: tails, strided runs and the scalar set.
- */
+/* The vector API for a single lane, in plain C: tails, strided operands and the scalar set. */
 
 #ifndef FASTRELU_SCALAR_H
 #define FASTRELU_SCALAR_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "kernels/compiler.h"
+#include "kernels/half.h"
 
-#define SCALAR_PRIMITIVES(W)                                                                    \
-    typedef int##W##_t scalar##W;                                                               \
-    typedef int scalar_mask##W;                                                                 \
-    INLINE scalar##W scalar_load##W(const char *p)                                              \
+#define SCALAR_PRIMITIVES(S, W)                                                                 \
+    typedef int##W##_t S##W;                                                                    \
+    typedef int S##_mask##W;                                                                    \
+    INLINE S##W S##_load##W(const char *p)                                                      \
     {                                                                                           \
-        scalar##W a;                                                                            \
+        S##W a;                                                                                 \
         memcpy(&a, p, sizeof a);                                                                \
         return a;                                                                               \
     }                                                                                           \
-    INLINE void scalar_store##W(char *p, scalar##W a) { memcpy(p, &a, sizeof a); }              \
-    INLINE scalar##W scalar_set1##W(int##W##_t a) { return a; }                                 \
-    INLINE scalar##W scalar_sub##W(scalar##W a, scalar##W b)                                    \
+    INLINE void S##_store##W(char *p, S##W a) { memcpy(p, &a, sizeof a); }                      \
+    INLINE S##W S##_load_strided##W(const char *p, ptrdiff_t step)                              \
     {                                                                                           \
-        return (scalar##W)((uint##W##_t)a - (uint##W##_t)b);                                    \
+        return (void)step, S##_load##W(p);                                                      \
     }                                                                                           \
-    INLINE scalar_mask##W scalar_all_true##W(void) { return 1; }                                \
-    INLINE scalar_mask##W scalar_greater##W(scalar##W a, scalar##W b) { return a > b; }         \
-    INLINE scalar_mask##W scalar_and_nonzero##W(scalar_mask##W mask, scalar##W a)               \
+    INLINE void S##_store_strided##W(char *p, ptrdiff_t step, S##W a)                           \
     {                                                                                           \
-        return mask & (a != 0);                                                                 \
+        (void)step, S##_store##W(p, a);                                                         \
     }                                                                                           \
-    INLINE scalar##W scalar_maskz##W(scalar_mask##W mask, scalar##W a) { return mask ? a : 0; } \
-    INLINE uint64_t scalar_bits##W(scalar_mask##W mask) { return (uint64_t)mask; }              \
-    INLINE scalar_mask##W scalar_from_bits##W(uint64_t bits) { return bits & 1; }
+    INLINE S##W S##_set1##W(int##W##_t a) { return a; }                                         \
+    INLINE S##W S##_add##W(S##W a, S##W b) { return (S##W)((uint##W##_t)a + (uint##W##_t)b); }  \
+    INLINE S##W S##_sub##W(S##W a, S##W b) { return (S##W)((uint##W##_t)a - (uint##W##_t)b); }  \
+    INLINE S##W S##_and##W(S##W a, S##W b) { return a & b; }                                    \
+    INLINE S##_mask##W S##_all_true##W(void) { return 1; }                                      \
+    INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return a > b; }                         \
+    INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a) { return mask & (a != 0); } \
+    INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return mask ? a : 0; }                 \
+    INLINE uint64_t S##_bits##W(S##_mask##W mask) { return (uint64_t)mask; }                    \
+    INLINE S##_mask##W S##_from_bits##W(uint64_t bits) { return bits & 1; }
 
-SCALAR_PRIMITIVES(8)
-SCALAR_PRIMITIVES(16)
-SCALAR_PRIMITIVES(32)
-SCALAR_PRIMITIVES(64)
-#undef SCALAR_PRIMITIVES
+#define SCALAR_FLOAT_OPERATION(S, W, name, operator, type) \
+    INLINE S##W S##_##name##_float##W(S##W a, S##W b)      \
+    {                                                      \
+        type x, y;                                         \
+        memcpy(&x, &a, sizeof x);                          \
+        memcpy(&y, &b, sizeof y);                          \
+        KEEP_FIRST(x);                                     \
+        x = x operator y;                                  \
+        memcpy(&a, &x, sizeof a);                          \
+        return a;                                          \
+    }
 
-/* GATHER4(W, p, step): what 4 lanes hold, one from each step on; the initializer of a vector. */
-#define GATHER2(W, p, step) scalar_load##W(p), scalar_load##W((p) + (step))
-#define GATHER4(W, p, step) GATHER2(W, p, step), GATHER2(W, (p) + 2 * (step), step)
-#define GATHER8(W, p, step) GATHER4(W, p, step), GATHER4(W, (p) + 4 * (step), step)
-#define GATHER16(W, p, step) GATHER8(W, p, step), GATHER8(W, (p) + 8 * (step), step)
-#define GATHER32(W, p, step) GATHER16(W, p, step), GATHER16(W, (p) + 16 * (step), step)
+#define SCALAR_HALF_OPERATION(S, name, operator)        \
+    INLINE S##16 S##_##name##_float16(S##16 a, S##16 b) \
+    {                                                   \
+        float x = half_to_float(a);                     \
+        KEEP_FIRST(x);                                  \
+        x = x operator half_to_float(b);                \
+        return float_to_half(x);                        \
+    }
 
-/* SCATTER4(W, p, step, a, i): stores the lanes from a[i] on, one to each step. */
-#define SCATTER2(W, p, step, a, i) \
+#define SCALAR_REGISTER(S)                        \
+    SCALAR_PRIMITIVES(S, 8)                       \
+    SCALAR_PRIMITIVES(S, 16)                      \
+    SCALAR_PRIMITIVES(S, 32)                      \
+    SCALAR_PRIMITIVES(S, 64)                      \
+    SCALAR_HALF_OPERATION(S, add, +)              \
+    SCALAR_HALF_OPERATION(S, sub, -)              \
+    SCALAR_FLOAT_OPERATION(S, 32, add, +, float)  \
+    SCALAR_FLOAT_OPERATION(S, 32, sub, -, float)  \
+    SCALAR_FLOAT_OPERATION(S, 64, add, +, double) \
+    SCALAR_FLOAT_OPERATION(S, 64, sub, -, double)
+
+SCALAR_REGISTER(scalar)
+
+/* LOAD4(W, p, step): 4 elements, one at each step; the initializer of a vector. */
+#define LOAD2(W, p, step) scalar_load##W(p), scalar_load##W((p) + (step))
+#define LOAD4(W, p, step) LOAD2(W, p, step), LOAD2(W, (p) + 2 * (step), step)
+#define LOAD8(W, p, step) LOAD4(W, p, step), LOAD4(W, (p) + 4 * (step), step)
+#define LOAD16(W, p, step) LOAD8(W, p, step), LOAD8(W, (p) + 8 * (step), step)
+#define LOAD32(W, p, step) LOAD16(W, p, step), LOAD16(W, (p) + 16 * (step), step)
+
+/* STORE4(W, p, step, a, i): the lanes from a[i] on, one to each step. */
+#define STORE2(W, p, step, a, i) \
     scalar_store##W(p, (a)[i]), scalar_store##W((p) + (step), (a)[(i) + 1])
-#define SCATTER4(W, p, step, a, i) \
-    SCATTER2(W, p, step, a, i), SCATTER2(W, (p) + 2 * (step), step, a, (i) + 2)
-#define SCATTER8(W, p, step, a, i) \
-    SCATTER4(W, p, step, a, i), SCATTER4(W, (p) + 4 * (step), step, a, (i) + 4)
-#define SCATTER16(W, p, step, a, i) \
-    SCATTER8(W, p, step, a, i), SCATTER8(W, (p) + 8 * (step), step, a, (i) + 8)
-#define SCATTER32(W, p, step, a, i) \
-    SCATTER16(W, p, step, a, i), SCATTER16(W, (p) + 16 * (step), step, a, (i) + 16)
+#define STORE4(W, p, step, a, i) \
+    STORE2(W, p, step, a, i), STORE2(W, (p) + 2 * (step), step, a, (i) + 2)
+#define STORE8(W, p, step, a, i) \
+    STORE4(W, p, step, a, i), STORE4(W, (p) + 4 * (step), step, a, (i) + 4)
+#define STORE16(W, p, step, a, i) \
+    STORE8(W, p, step, a, i), STORE8(W, (p) + 8 * (step), step, a, (i) + 8)
+#define STORE32(W, p, step, a, i) \
+    STORE16(W, p, step, a, i), STORE16(W, (p) + 16 * (step), step, a, (i) + 16)
 
 #endif

@@ -14,5 +14,7 @@ const struct fastrelu_isa *const fastrelu_compiled_isas[] = {
 #undef ISA
 
 #define NAME(name, ...) #name,
-const char *const fastrelu_operation_names[] = {FASTRELU_OPERATIONS(NAME) NULL};
+#define MODEL(name, inputs, numbers, dtypes, status, model, ...) #model,
+const char *const fastrelu_operation_names[] = {FASTRELU_OPERATIONS(NAME, ) NULL};
+const char *const fastrelu_operation_models[] = {FASTRELU_OPERATIONS(MODEL, ) NULL};
 const char *const fastrelu_dtype_names[] = {FASTRELU_DTYPES(NAME, ) NULL};

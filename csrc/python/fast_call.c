@@ -1,5 +1,6 @@
-/* The short way into a ufunc: exact arrays of one type with kernels and of one shape go straight to
-   a kernel, with a new output or a given one. Everything else goes the way that NumPy made. */
+/* The fast path into a ufunc: exact arrays of one dtype with kernels, of which one has the shape of
+   the result and the others broadcast to it, and numbers, go straight to a kernel. Everything else
+   goes to NumPy. */
 
 #include "python/fast_call.h"
 
@@ -10,130 +11,228 @@
 
 #include <string.h>
 
-#include "python/types.h"
+#include "python/loops.h"
 #include "python/memory.h"
-#include "runtime/overlap.h"
+#include "python/operands.h"
 #include "python/resolve.h"
+#include "python/types.h"
 #include "runtime/execute.h"
+#include "runtime/fpstatus.h"
+#include "runtime/overlap.h"
+
+_Static_assert((int)FASTRELU_MAX_AXES >= (int)NPY_MAXDIMS, "operands have as many axes as arrays");
 
 static vectorcallfunc numpy_call;
 
 /* Interned, as the names in a call mostly are. */
-static PyObject *out_name;
+static PyObject *out_name, *dtype_name;
 
-int fastrelu_is_plain(PyObject *operand, int type_num)
+static int is_name(PyObject *given, PyObject *name)
 {
-    if (!PyArray_CheckExact(operand))
+    return given == name || PyUnicode_Compare(given, name) == 0;
+}
+
+static int is_dtype_of(PyObject *given, PyObject *array)
+{
+    if (!PyArray_CheckExact(array))
         return 0;
-    PyArray_Descr *dtype = PyArray_DESCR((PyArrayObject *)operand);
-    return dtype->type_num == type_num && PyArray_ISNBO(dtype->byteorder) &&
-           PyDataType_METADATA(dtype) == NULL;
+    PyArray_Descr *dtype = PyArray_DESCR((PyArrayObject *)array);
+    return PyArray_ISNBO(dtype->byteorder) &&
+           (given == (PyObject *)dtype || given == (PyObject *)dtype->typeobj);
 }
 
 int fastrelu_find_output(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int inputs,
-                         PyObject **out)
+                         PyObject *array, PyObject **out)
 {
+    const Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+
     *out = NULL;
-    if (kwnames == NULL || PyTuple_GET_SIZE(kwnames) == 0) {
-        if (nargs == inputs)
-            return 1;
-        if (nargs != inputs + 1)
-            return 0;
+    if (nargs == inputs + 1)
         *out = args[inputs];
-    } else {
-        if (nargs != inputs || PyTuple_GET_SIZE(kwnames) != 1 ||
-            (PyTuple_GET_ITEM(kwnames, 0) != out_name &&
-             PyUnicode_Compare(PyTuple_GET_ITEM(kwnames, 0), out_name) != 0))
+    else if (nargs != inputs)
+        return 0;
+    for (Py_ssize_t i = 0; i < keywords; i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i), *value = args[nargs + i];
+        if (is_name(name, out_name)) {
+            if (nargs != inputs)
+                return 0;
+            *out = value;
+            if (PyTuple_CheckExact(value) && PyTuple_GET_SIZE(value) == 1)
+                *out = PyTuple_GET_ITEM(value, 0);
+        } else if (!is_name(name, dtype_name) || !is_dtype_of(value, array))
             return 0;
-        *out = args[inputs];
-        if (PyTuple_CheckExact(*out) && PyTuple_GET_SIZE(*out) == 1)
-            *out = PyTuple_GET_ITEM(*out, 0);
     }
     if (*out == Py_None)
         *out = NULL;
     return 1;
 }
 
-/* The strides of a new output of inputs that are not contiguous: dense, the axes in the order of
-   theirs. False where that order is not clear: NumPy decides. */
-static int find_strides(PyArrayObject *const arrays[], int inputs, npy_intp strides[])
-{
-    const int ndim = PyArray_NDIM(arrays[0]);
-    const npy_intp *shape = PyArray_DIMS(arrays[0]), *steps = PyArray_STRIDES(arrays[0]);
+static npy_intp magnitude(npy_intp step) { return step < 0 ? -step : step; }
 
-    for (int i = 1; i < inputs; i++)
-        if (memcmp(PyArray_STRIDES(arrays[i]), steps, sizeof(npy_intp) * ndim) != 0)
-            return 0;
-    for (int axis = 0; axis < ndim; axis++) {
-        const npy_intp step = steps[axis] < 0 ? -steps[axis] : steps[axis];
-        if (shape[axis] == 1 || step == 0)
-            return 0;
-        strides[axis] = PyArray_ITEMSIZE(arrays[0]);
-        for (int other = 0; other < ndim; other++) {
-            const npy_intp its = steps[other] < 0 ? -steps[other] : steps[other];
-            if (other != axis && its == step)
-                return 0;
-            if (its < step)
-                strides[axis] *= shape[other];
+/* The strides of a new output of order "K", by the rule of NumPy's iterator: an insertion sort of
+   the axes, innermost first, by the strides of all inputs; an axis moves inwards where the first
+   inputs that have strides on both axes agree that it is the denser one. */
+static void output_strides(const struct fastrelu_operands *operands, int inputs, npy_intp itemsize,
+                           npy_intp strides[])
+{
+    int order[NPY_MAXDIMS];
+    const int ndim = operands->axes;
+
+    for (int i = 0; i < ndim; i++) {
+        const int axis = ndim - 1 - i;
+        int position = i;
+        for (int j = i - 1; j >= 0; j--) {
+            int compared = 0, denser = 0;
+            for (int input = 0; input < inputs; input++) {
+                const npy_intp step = magnitude(operands->steps[axis][input]);
+                const npy_intp other = magnitude(operands->steps[order[j]][input]);
+                if (step == 0 || other == 0)
+                    continue;
+                if (other <= step)
+                    denser = 0;
+                else if (!compared)
+                    denser = 1;
+                compared = 1;
+            }
+            if (compared && !denser)
+                break;
+            if (compared)
+                position = j;
         }
+        memmove(order + position + 1, order + position, sizeof *order * (i - position));
+        order[position] = axis;
     }
+    for (int i = 0; i < ndim; i++) {
+        strides[order[i]] = itemsize;
+        itemsize *= (npy_intp)operands->shape[order[i]];
+    }
+}
+
+/* Runs a kernel, with what its status asks for. False with an exception. */
+static int run(const struct fastrelu_kernel *kernel, const struct fastrelu_operands *operands,
+               char *const args[], const ptrdiff_t steps[], npy_intp n)
+{
+    NPY_BEGIN_THREADS_DEF
+
+    if (kernel->status == FASTRELU_IEEE)
+        fastrelu_clear_fpstatus();
+    NPY_BEGIN_THREADS_THRESHOLDED(n);
+    if (operands)
+        fastrelu_execute_operands(kernel, operands);
+    else
+        fastrelu_execute(kernel, args, steps, (size_t)n);
+    NPY_END_THREADS;
+    if (kernel->status == FASTRELU_IEEE && fastrelu_get_fpstatus())
+        return PyUFunc_GiveFloatingpointErrors(fastrelu_operation_names[kernel->operation],
+                                               PyUFunc_getfperr()) == 0;
     return 1;
 }
 
 static int is_same_view(PyArrayObject *a, PyArrayObject *b)
 {
     return PyArray_DATA(a) == PyArray_DATA(b) &&
+           fastrelu_same_shape((PyObject *)a, (PyObject *)b) &&
            memcmp(PyArray_STRIDES(a), PyArray_STRIDES(b), sizeof(npy_intp) * PyArray_NDIM(a)) == 0;
 }
 
-/* The same for arrays that are not all contiguous in one order. */
-static PyObject *call_with_strides(const struct fastrelu_kernel *kernel, PyArrayObject *arrays[],
-                                   PyObject *out)
+/* Sets the steps of an array that broadcasts to the operands; false if it does not. */
+static int broadcast(struct fastrelu_operands *operands, int operand, PyArrayObject *array)
 {
-    const int inputs = kernel->inputs, ndim = PyArray_NDIM(arrays[0]);
-    const npy_intp *shape = PyArray_DIMS(arrays[0]), n = PyArray_SIZE(arrays[0]);
+    const int missing = operands->axes - PyArray_NDIM(array);
+
+    operands->args[operand] = PyArray_BYTES(array);
+    for (int axis = 0; axis < operands->axes; axis++) {
+        const npy_intp n = axis < missing ? 1 : PyArray_DIM(array, axis - missing);
+        if (n != 1 && n != (npy_intp)operands->shape[axis])
+            return 0;
+        operands->steps[axis][operand] = n == 1 ? 0 : PyArray_STRIDE(array, axis - missing);
+    }
+    return 1;
+}
+
+/* The array whose shape the result may have: one of the most axes, and of these of the most
+   elements. */
+static PyArrayObject *find_leading_array(PyObject *const *args, int inputs)
+{
+    PyArrayObject *leading = NULL;
+    for (int i = 0; i < inputs; i++)
+        if (PyArray_CheckExact(args[i])) {
+            PyArrayObject *array = (PyArrayObject *)args[i];
+            if (leading == NULL || PyArray_NDIM(array) > PyArray_NDIM(leading) ||
+                (PyArray_NDIM(array) == PyArray_NDIM(leading) &&
+                 PyArray_SIZE(array) > PyArray_SIZE(leading)))
+                leading = array;
+        }
+    return leading;
+}
+
+/* Any strides, numbers, and arrays that broadcast to the leading one. */
+static PyObject *call_with_strides(const struct fastrelu_kernel *kernel, PyArrayObject *leading,
+                                   PyObject *const *args, PyObject *out)
+{
+    char numbers[FASTRELU_MAX_OPERANDS][FASTRELU_MAX_ITEMSIZE];
+    const int inputs = kernel->inputs, type_num = PyArray_TYPE(leading);
+    const npy_intp n = PyArray_SIZE(leading);
     npy_intp strides[NPY_MAXDIMS];
+    int order = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS;
     struct fastrelu_operands operands;
     uintptr_t low, high, in_low, in_high;
-    NPY_BEGIN_THREADS_DEF
+
+    if (n == 0)
+        return NULL;
+    operands.n_operands = inputs + 1;
+    operands.axes = PyArray_NDIM(leading);
+    for (int axis = 0; axis < operands.axes; axis++) {
+        operands.shape[axis] = (size_t)PyArray_DIM(leading, axis);
+        for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++)
+            operands.steps[axis][i] = 0;
+    }
+    for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++)
+        operands.args[i] = NULL;
+    for (int i = 0; i < inputs; i++)
+        if (PyArray_CheckExact(args[i]) && PyArray_NDIM((PyArrayObject *)args[i]) > 0) {
+            if (!fastrelu_is_plain_array(args[i], type_num) ||
+                !broadcast(&operands, i, (PyArrayObject *)args[i]))
+                return NULL;
+            order &= fastrelu_same_shape(args[i], (PyObject *)leading)
+                         ? PyArray_FLAGS((PyArrayObject *)args[i])
+                         : 0;
+        } else if (fastrelu_read_number(args[i], (PyObject *)PyArray_DESCR(leading), numbers[i]))
+            operands.args[i] = numbers[i];
+        else
+            return NULL;
 
     if (out == NULL) {
-        if (!find_strides(arrays, inputs, strides))
-            return NULL;
-        out = fastrelu_new_array((PyObject *)PyArray_DESCR(arrays[0]), ndim, shape, strides);
+        if (order == 0)
+            output_strides(&operands, inputs, (npy_intp)kernel->itemsize, strides);
+        out = fastrelu_new_array((PyObject *)PyArray_DESCR(leading), operands.axes,
+                                 PyArray_DIMS(leading), order == 0 ? strides : NULL,
+                                 !(order & NPY_ARRAY_C_CONTIGUOUS));
         if (out == NULL)
             return NULL;
-    } else if (PyArray_ISWRITEABLE((PyArrayObject *)out))
+    } else if (fastrelu_is_plain_array(out, type_num) &&
+               fastrelu_same_shape(out, (PyObject *)leading) &&
+               PyArray_ISWRITEABLE((PyArrayObject *)out))
         Py_INCREF(out);
     else
         return NULL;
-    arrays[inputs] = (PyArrayObject *)out;
+    broadcast(&operands, inputs, (PyArrayObject *)out);
 
-    operands.operands = inputs + 1;
-    operands.axes = ndim;
-    for (int axis = 0; axis < ndim; axis++)
-        operands.shape[axis] = (size_t)shape[axis];
-    for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++) {
-        operands.args[i] = i <= inputs ? PyArray_BYTES(arrays[i]) : NULL;
-        for (int axis = 0; axis < ndim; axis++)
-            operands.steps[axis][i] = i <= inputs ? PyArray_STRIDE(arrays[i], axis) : 0;
-    }
     if (!fastrelu_coalesce_axes(&operands, kernel->itemsize) || operands.axes == 0)
         goto numpy;
     fastrelu_memory_extent(&operands, inputs, kernel->itemsize, &low, &high);
     for (int i = 0; i < inputs; i++) {
+        if (operands.args[i] == numbers[i])
+            continue;
         fastrelu_memory_extent(&operands, i, kernel->itemsize, &in_low, &in_high);
-        if (low < in_high && in_low < high && !is_same_view(arrays[i], arrays[inputs]))
+        if (low < in_high && in_low < high &&
+            !is_same_view((PyArrayObject *)args[i], (PyArrayObject *)out))
             goto numpy;
     }
-    if (PyArray_FailUnlessWriteable(arrays[inputs], "output array") < 0) {
+    if (!fastrelu_may_write(out, "output array") || !run(kernel, &operands, NULL, NULL, n)) {
         Py_DECREF(out);
         return NULL;
     }
-
-    NPY_BEGIN_THREADS_THRESHOLDED(n);
-    fastrelu_execute_operands(kernel, &operands);
-    NPY_END_THREADS;
     return out;
 
 numpy:
@@ -144,38 +243,38 @@ numpy:
 PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *const *args,
                                int inputs, PyObject *out)
 {
-    PyArrayObject *arrays[FASTRELU_MAX_OPERANDS];
     char *data[FASTRELU_MAX_OPERANDS];
-    NPY_BEGIN_THREADS_DEF
 
-    if (!PyArray_CheckExact(args[0]))
-        return NULL;
     PyArrayObject *first = (PyArrayObject *)args[0];
-    const int type_num = PyArray_TYPE(first), ndim = PyArray_NDIM(first);
-    const int element = fastrelu_dtype_of(type_num);
-    if (element < 0 || ndim == 0)
+    if (!PyArray_CheckExact(args[0]) || PyArray_NDIM(first) == 0)
+        first = find_leading_array(args, inputs);
+    if (first == NULL || PyArray_NDIM(first) == 0)
         return NULL; /* of no dimensions: NumPy returns a scalar */
+    const int type_num = PyArray_TYPE(first), dtype = fastrelu_dtype_of(type_num);
+    if (dtype < 0 || kernels[dtype].contiguous == NULL)
+        return NULL;
+    const struct fastrelu_kernel *kernel = kernels + dtype;
 
     int order = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS;
     for (int i = 0; i < inputs + (out != NULL); i++) {
         PyObject *operand = i < inputs ? args[i] : out;
-        if (!fastrelu_is_plain(operand, type_num))
-            return NULL;
-        PyArrayObject *array = arrays[i] = (PyArrayObject *)operand;
-        if (PyArray_NDIM(array) != ndim ||
-            memcmp(PyArray_DIMS(array), PyArray_DIMS(first), sizeof(npy_intp) * ndim) != 0)
-            return NULL;
-        order &= PyArray_FLAGS(array);
-        data[i] = PyArray_BYTES(array);
+        if (!fastrelu_is_plain_array(operand, type_num) ||
+            !fastrelu_same_shape(operand, (PyObject *)first)) {
+            order = 0;
+            break;
+        }
+        order &= PyArray_FLAGS((PyArrayObject *)operand);
+        data[i] = PyArray_BYTES((PyArrayObject *)operand);
     }
-
-    const struct fastrelu_kernel *kernel = kernels + element;
     if (order == 0)
-        return call_with_strides(kernel, arrays, out);
+        return call_with_strides(kernel, find_leading_array(args, inputs), args, out);
+
     const npy_intp n = PyArray_SIZE(first);
+    const ptrdiff_t itemsize = (ptrdiff_t)kernel->itemsize;
+    const ptrdiff_t steps[FASTRELU_MAX_OPERANDS] = {itemsize, itemsize, itemsize};
     if (out == NULL) {
-        out = fastrelu_new_array((PyObject *)PyArray_DESCR(first), ndim, PyArray_DIMS(first),
-                                 order & NPY_ARRAY_C_CONTIGUOUS ? NULL : PyArray_STRIDES(first));
+        out = fastrelu_new_array((PyObject *)PyArray_DESCR(first), PyArray_NDIM(first),
+                                 PyArray_DIMS(first), NULL, !(order & NPY_ARRAY_C_CONTIGUOUS));
         if (out == NULL)
             return NULL;
         data[inputs] = PyArray_BYTES((PyArrayObject *)out);
@@ -183,35 +282,50 @@ PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *
         if (!PyArray_ISWRITEABLE((PyArrayObject *)out))
             return NULL;
         for (int i = 0; i < inputs; i++)
-            if (fastrelu_required_order(data[i], kernel->itemsize, data[inputs], kernel->itemsize,
-                                        n, kernel->itemsize) != FASTRELU_ANY_ORDER)
+            if (fastrelu_required_order(data[i], itemsize, data[inputs], itemsize, (size_t)n,
+                                        kernel->itemsize) != FASTRELU_ANY_ORDER)
                 return NULL;
-        if (PyArray_FailUnlessWriteable((PyArrayObject *)out, "output array") < 0)
+        if (!fastrelu_may_write(out, "output array"))
             return NULL; /* it warns about some arrays, and a warning may be an error */
         Py_INCREF(out);
     }
-
-    NPY_BEGIN_THREADS_THRESHOLDED(n);
-    fastrelu_execute_contiguous(kernel, data, (size_t)n, FASTRELU_ANY_ORDER);
-    NPY_END_THREADS;
+    if (!run(kernel, NULL, data, steps, n)) {
+        Py_DECREF(out);
+        return NULL;
+    }
     return out;
+}
+
+const struct fastrelu_kernel *fastrelu_kernels_of(PyObject *object)
+{
+    const PyUFuncObject *ufunc = (PyUFuncObject *)object;
+    for (int i = 0; i < ufunc->ntypes; i++)
+        if (ufunc->functions[i] == (PyUFuncGenericFunction)fastrelu_kernel_loop) {
+            const struct fastrelu_kernel *kernel = ufunc->data[i];
+            return kernel - kernel->dtype;
+        }
+    return NULL;
 }
 
 static PyObject *fast_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     const PyUFuncObject *ufunc = (PyUFuncObject *)self;
+    const Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
     PyObject *out;
 
-    if (fastrelu_find_output(args, PyVectorcall_NARGS(nargsf), kwnames, ufunc->nin, &out)) {
-        PyObject *done = fastrelu_call_kernel(ufunc->data[0], args, ufunc->nin, out);
+    if (fastrelu_find_output(args, nargs, kwnames, ufunc->nin, nargs ? args[0] : NULL, &out)) {
+        PyObject *done = fastrelu_call_kernel(fastrelu_kernels_of(self), args, ufunc->nin, out);
         if (done || PyErr_Occurred())
             return done;
     }
     /* NumPy 2.0 fails on types of its signature that it learns of while it looks for a loop */
-    if (PyVectorcall_NARGS(nargsf) > 0 && PyArray_Check(args[0]) &&
+    if (nargs > 0 && PyArray_Check(args[0]) &&
         fastrelu_ensure_loops((PyObject *)PyArray_DESCR((PyArrayObject *)args[0])) < 0)
         return NULL;
-    return numpy_call(self, args, nargsf, kwnames);
+    PyObject *done = numpy_call(self, args, nargsf, kwnames);
+    if (done == NULL && nargs == ufunc->nin && kwnames == NULL && fastrelu_give_memory_back())
+        done = numpy_call(self, args, nargsf, kwnames); /* nothing has been written */
+    return done;
 }
 
 int fastrelu_has_vectorcall(PyObject *ufunc)
@@ -228,9 +342,13 @@ int fastrelu_install_vectorcall(PyObject *object)
 
     if (!fastrelu_has_vectorcall(object) || ufunc->vectorcall == fast_call)
         return 0;
+    if (numpy_call && numpy_call != ufunc->vectorcall)
+        return 0; /* all ufuncs of NumPy have one */
     if (out_name == NULL)
         out_name = PyUnicode_InternFromString("out");
-    if (out_name == NULL)
+    if (dtype_name == NULL)
+        dtype_name = PyUnicode_InternFromString("dtype");
+    if (out_name == NULL || dtype_name == NULL)
         return -1;
     numpy_call = ufunc->vectorcall;
     ufunc->vectorcall = fast_call;

@@ -1,4 +1,4 @@
-/* The short way into a ufunc. */
+/* The fast path into a ufunc. */
 
 #ifndef FASTRELU_FAST_CALL_H
 #define FASTRELU_FAST_CALL_H
@@ -7,22 +7,23 @@
 
 #include "kernels/kernels.h"
 
-/* Whether a ufunc can be given another way in, which this NumPy lets us know of. */
+/* Whether this NumPy lets a ufunc have another vectorcall. */
 int fastrelu_has_vectorcall(PyObject *ufunc);
 
-/* Gives a ufunc, whose first loop is that of the first element, the short way in. Returns whether
-   this NumPy lets it; -1 with an error set. */
+/* Puts the fast call before the vectorcall of a ufunc. Returns 1 if installed, 0 if this NumPy does
+   not support it, -1 with an exception. */
 int fastrelu_install_vectorcall(PyObject *ufunc);
 
-/* The output among the arguments: NULL when there is none. False when this is no call of ours. */
+/* The kernels of a ufunc, by dtype. Each loop that has one points to its own. */
+const struct fastrelu_kernel *fastrelu_kernels_of(PyObject *ufunc);
+
+/* Finds the output among the arguments: NULL if there is none. A dtype= is taken if it is that of
+   the array. 0 if the fast path does not take such arguments. */
 int fastrelu_find_output(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int inputs,
-                         PyObject **out);
+                         PyObject *array, PyObject **out);
 
-/* Whether it is an exact array of that type, in native byte order and without metadata. */
-int fastrelu_is_plain(PyObject *operand, int type_num);
-
-/* Calls the kernel, among those of an operation, for the type of the arrays. NULL without an error
-   where NumPy's way is to be gone. */
+/* Runs the kernel for the dtype of the arrays, from those of an operation. NULL without an
+   exception: fall back to NumPy. */
 PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *const *args,
                                int inputs, PyObject *out);
 

@@ -1,7 +1,9 @@
-/* From NumPy's inner loop to a run of a kernel. */
+/* NumPy's inner loops: in which order the elements may go, and what happens to the floating-point
+   flags that NumPy's casts have raised before. */
 
 #include "python/loops.h"
 
+#include "kernels/plain.h"
 #include "python/types.h"
 #include "runtime/execute.h"
 #include "runtime/fpstatus.h"
@@ -9,32 +11,57 @@
 
 signed char fastrelu_dtypes[FASTRELU_TYPES];
 
+/* np.maximum clears the flags in its loops of float32 and float64, and so those of its casts; in
+   that of float16 it does not. */
+static int clears_fpstatus(const struct fastrelu_kernel *kernel)
+{
+    return kernel->status == FASTRELU_QUIET &&
+           (kernel->dtype == FASTRELU_f32 || kernel->dtype == FASTRELU_f64);
+}
+
+static void one_by_one(const struct fastrelu_kernel *kernel, char *const args[],
+                       const ptrdiff_t steps[], size_t n)
+{
+    const ptrdiff_t itemsize = (ptrdiff_t)kernel->itemsize;
+    const ptrdiff_t dense[FASTRELU_MAX_OPERANDS] = {itemsize, itemsize, itemsize};
+    char *element[FASTRELU_MAX_OPERANDS];
+    for (size_t number = 0; number < n; number++) {
+        for (int i = 0; i <= kernel->inputs; i++)
+            element[i] = args[i] + (ptrdiff_t)number * steps[i];
+        kernel->contiguous(element, dense, 1);
+    }
+}
+
 void fastrelu_kernel_loop(char **args, const intptr_t *dimensions, const intptr_t *steps,
                           void *data)
 {
     const struct fastrelu_kernel *kernel = data;
-    const size_t n = (size_t)dimensions[0], itemsize = kernel->itemsize;
-    const int inputs = kernel->inputs;
+    const size_t n = (size_t)dimensions[0];
+    const int out = kernel->inputs;
     enum fastrelu_order order = FASTRELU_ANY_ORDER;
-    int contiguous = steps[inputs] == (intptr_t)itemsize;
 
-    if (kernel->clears_fpstatus)
+    if (clears_fpstatus(kernel))
         fastrelu_clear_fpstatus();
-    for (int i = 0; i < inputs; i++) {
-        enum fastrelu_order needed =
-            fastrelu_required_order(args[i], steps[i], args[inputs], steps[inputs], n, itemsize);
-        order = needed > order ? needed : order;
-        contiguous &= steps[i] == (intptr_t)itemsize;
+    for (int i = 0; i < out; i++) {
+        const enum fastrelu_order required =
+            fastrelu_required_order(args[i], steps[i], args[out], steps[out], n, kernel->itemsize);
+        order = required > order ? required : order;
     }
-    if (order == FASTRELU_ONE_BY_ONE) {
-        char *at[FASTRELU_MAX_OPERANDS];
-        for (size_t element = 0; element < n; element++) {
-            for (int i = 0; i <= inputs; i++)
-                at[i] = args[i] + (intptr_t)element * steps[i];
-            kernel->contiguous(at, 1);
-        }
-    } else if (contiguous)
-        fastrelu_execute_contiguous(kernel, args, n, order);
+    if (order == FASTRELU_ANY_ORDER)
+        fastrelu_execute(kernel, args, steps, n);
+    else if (order == FASTRELU_ONE_BY_ONE)
+        one_by_one(kernel, args, steps, n);
+    else if (fastrelu_is_contiguous(kernel, steps))
+        kernel->contiguous(args, steps, n);
     else
-        fastrelu_execute_strided(kernel, args, steps, n, order);
+        kernel->strided(args, steps, n);
+}
+
+void fastrelu_plain_inner_loop(char **args, const intptr_t *dimensions, const intptr_t *steps,
+                               void *data)
+{
+    const struct fastrelu_plain *plain = data;
+    if (plain->status == FASTRELU_QUIET)
+        fastrelu_clear_fpstatus();
+    plain->loop(args, dimensions, steps);
 }

@@ -31,53 +31,84 @@ static void release(void *context, void *data, size_t bytes)
 static PyDataMem_Handler handler = {
     "fastrelu", 1, {NULL, allocate, allocate_zeros, reallocate, release}};
 
-static PyObject *give_back_idle(PyObject *self, PyObject *args)
+static PyObject *capsule;
+
+static PyObject *release_idle(PyObject *self, PyObject *args)
 {
-    (void)self;
-    (void)args;
+    (void)self, (void)args;
     fastrelu_release_idle();
     Py_RETURN_NONE;
 }
 
-static PyObject *make_handler(void)
+/* The garbage collector calls release_idle: blocks expire without a thread. The callback stays for
+   as long as the process. */
+static int add_gc_callback(void)
 {
-    static PyMethodDef method = {"give_back_idle", give_back_idle, METH_VARARGS, NULL};
+    static PyMethodDef method = {"release_idle", release_idle, METH_VARARGS, NULL};
+    static int added;
+    if (added)
+        return 0;
     PyObject *gc = PyImport_ImportModule("gc"), *callback = PyCFunction_New(&method, NULL);
-    PyObject *done = gc && callback ? PyObject_GetAttrString(gc, "callbacks") : NULL;
-    if (done) {
-        const int failed = PyList_Append(done, callback);
-        Py_SETREF(done, failed ? NULL : PyCapsule_New(&handler, "mem_handler", NULL));
-    }
+    PyObject *callbacks = gc && callback ? PyObject_GetAttrString(gc, "callbacks") : NULL;
+    const int failed = callbacks ? PyList_Append(callbacks, callback) : -1;
+    added = failed == 0;
+    Py_XDECREF(callbacks);
     Py_XDECREF(callback);
     Py_XDECREF(gc);
-    return done;
+    return failed;
 }
 
-PyObject *fastrelu_new_array(PyObject *dtype, int ndim, const intptr_t *shape,
-                             const intptr_t *strides)
+int fastrelu_init_memory_handler(void)
 {
-    static PyObject *ours;
-    PyObject *before = NULL;
-    size_t bytes = PyDataType_ELSIZE((PyArray_Descr *)dtype);
+    if (capsule == NULL)
+        capsule = PyCapsule_New(&handler, "mem_handler", NULL);
+    return capsule ? 0 : -1;
+}
+
+int fastrelu_give_memory_back(void)
+{
+    if (!PyErr_ExceptionMatches(PyExc_MemoryError) || fastrelu_get_cache_info().held == 0)
+        return 0;
+    PyErr_Clear();
+    fastrelu_clear_cache();
+    return 1;
+}
+
+static PyObject *new_array(PyArray_Descr *dtype, int ndim, const npy_intp *shape,
+                           const npy_intp *strides, int fortran)
+{
+    for (;;) {
+        Py_INCREF(dtype);
+        PyObject *array = PyArray_NewFromDescr(
+            &PyArray_Type, dtype, ndim, (npy_intp *)shape, (npy_intp *)strides, NULL,
+            fortran && strides == NULL ? NPY_ARRAY_F_CONTIGUOUS : 0, NULL);
+        if (array || !fastrelu_give_memory_back())
+            return array;
+    }
+}
+
+PyObject *fastrelu_new_array(PyObject *object, int ndim, const intptr_t *shape,
+                             const intptr_t *strides, int fortran)
+{
+    PyArray_Descr *dtype = (PyArray_Descr *)object;
+    size_t bytes = PyDataType_ELSIZE(dtype);
 
     for (int axis = 0; axis < ndim; axis++)
         bytes *= (size_t)shape[axis]; /* of an array that is there: no overflow */
-    if (bytes >= FASTRELU_CACHED_FROM && fastrelu_get_cache_info().limit) {
-        if (ours == NULL)
-            ours = make_handler();
-        before = ours ? PyDataMem_SetHandler(ours) : NULL;
-        if (before == NULL)
-            return NULL;
-    }
-    Py_INCREF(dtype);
-    PyObject *array = PyArray_NewFromDescr(&PyArray_Type, (PyArray_Descr *)dtype, ndim,
-                                           (npy_intp *)shape, (npy_intp *)strides, NULL, 0, NULL);
-    if (before) {
-        PyObject *set = PyDataMem_SetHandler(before);
-        Py_DECREF(before);
-        if (set == NULL)
-            Py_CLEAR(array);
-        Py_XDECREF(set);
-    }
+    if (bytes < FASTRELU_CACHED_FROM || fastrelu_get_cache_limit() == 0)
+        return new_array(dtype, ndim, shape, strides, fortran);
+
+    if (add_gc_callback() < 0)
+        return NULL;
+    PyObject *before = PyDataMem_SetHandler(capsule), *array = NULL;
+    if (before == PyDataMem_DefaultHandler)
+        array = new_array(dtype, ndim, shape, strides, fortran);
+    PyObject *set = before ? PyDataMem_SetHandler(before) : NULL;
+    if (set && before != PyDataMem_DefaultHandler) /* the program has its own */
+        array = new_array(dtype, ndim, shape, strides, fortran);
+    if (set == NULL)
+        Py_CLEAR(array);
+    Py_XDECREF(before);
+    Py_XDECREF(set);
     return array;
 }

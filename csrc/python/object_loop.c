@@ -1,37 +1,48 @@
-/* NumPy's inner loop for Python objects. */
+/* NumPy's inner loops for Python objects. They need the GIL; NumPy looks for an exception after
+   them. */
 
 #include <Python.h>
 
 #include "python/loops.h"
 #include "runtime/fpstatus.h"
 
-/* Needs the GIL. NumPy looks for an exception after it. */
-void fastrelu_relu_object(char **args, const intptr_t *dimensions, const intptr_t *steps,
-                          void *data)
+/* A new reference to an element; one that NumPy has not filled is None. */
+static PyObject *load(const char *p)
+{
+    PyObject *element;
+    memcpy(&element, p, sizeof element);
+    return Py_NewRef(element ? element : Py_None);
+}
+
+/* Stores relu of a value, to which it takes the reference; NULL is an error. False on an error. A
+   comparison raises no floating-point flag here, though Python's of floats does. */
+static int store_relu(char *p, PyObject *value, PyObject *zero)
+{
+    PyObject *old;
+    const int raised = fastrelu_get_fpstatus();
+    const int negative = value ? PyObject_RichCompareBool(value, zero, Py_LT) : -1;
+    fastrelu_clear_fpstatus();
+    fastrelu_raise_fpstatus(raised);
+    if (negative < 0) {
+        Py_XDECREF(value);
+        return 0;
+    }
+    if (negative)
+        Py_SETREF(value, Py_NewRef(zero));
+    memcpy(&old, p, sizeof old);
+    memcpy(p, &value, sizeof value);
+    Py_XDECREF(old);
+    return 1;
+}
+
+static void relu_object(char **args, const intptr_t *dimensions, const intptr_t *steps, void *data)
 {
     PyObject *zero = PyLong_FromLong(0);
-    if (zero == NULL)
-        return;
-    const char *x = args[0];
-    char *out = args[1];
     (void)data;
-    for (intptr_t n = dimensions[0]; n > 0; n--, x += steps[0], out += steps[1]) {
-        PyObject *a, *old;
-        memcpy(&a, x, sizeof a);
-        if (a == NULL) /* an element of an array that NumPy has not filled */
-            a = Py_None;
-        Py_INCREF(a); /* a comparison may run any code */
-        const int below = PyObject_RichCompareBool(a, zero, Py_LT);
-        if (below)
-            Py_DECREF(a);
-        if (below < 0)
+    for (intptr_t i = 0; zero && i < dimensions[0]; i++)
+        if (!store_relu(args[1] + i * steps[1], load(args[0] + i * steps[0]), zero))
             break;
-        if (below)
-            a = Py_NewRef(zero);
-        memcpy(&old, out, sizeof old);
-        memcpy(out, &a, sizeof a);
-        Py_XDECREF(old);
-    }
-    Py_DECREF(zero);
-    fastrelu_clear_fpstatus(); /* Python compares its floats with operators that raise some */
+    Py_XDECREF(zero);
 }
+
+const struct fastrelu_object_loop fastrelu_object_loops[] = {{"relu", 1, relu_object}, {0}};

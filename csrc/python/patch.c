@@ -1,5 +1,5 @@
-/* np.maximum with a zero as one operand, by our kernels: a way in that is put before NumPy's own,
-   as the short way is before that of our ufuncs. */
+/* np.maximum with a zero as one operand, by our kernels: a vectorcall before NumPy's own, as the
+   fast call is before that of our ufuncs. */
 
 #include "python/patch.h"
 
@@ -10,25 +10,24 @@
 
 #include <string.h>
 
-#include "python/fast_call.h"
 #include "kernels/kernels.h"
+#include "python/fast_call.h"
+#include "python/operands.h"
 
 static struct {
-    const struct fastrelu_kernel *kernels; /* NULL: NumPy's way */
+    const struct fastrelu_kernel *kernels; /* NULL: NumPy is called */
     int inputs;
 } maximum_kernels[2][NPY_NTYPES_LEGACY];
 
-enum { MOST_BYTES = 8 }; /* of an element with kernels */
-
-static PyObject *python_zero; /* CPython has but one */
 static PyUFuncObject *patched;
 static vectorcallfunc numpy_call;
 static int patch_count;
 
 void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc)
 {
-    maximum_kernels[zero_operand][type_num].kernels = ((PyUFuncObject *)ufunc)->data[0];
-    maximum_kernels[zero_operand][type_num].inputs = ((PyUFuncObject *)ufunc)->nin;
+    const int chosen = ufunc != Py_None;
+    maximum_kernels[zero_operand][type_num].kernels = chosen ? fastrelu_kernels_of(ufunc) : NULL;
+    maximum_kernels[zero_operand][type_num].inputs = chosen ? ((PyUFuncObject *)ufunc)->nin : 0;
 }
 
 /* Whether it is an exact array, and not of no dimensions. */
@@ -37,27 +36,16 @@ static inline int has_axes(PyObject *operand)
     return PyArray_CheckExact(operand) && PyArray_NDIM((PyArrayObject *)operand) > 0;
 }
 
-static inline int is_zero_bytes(const char *p, npy_intp n)
-{
-    while (n > 0 && p[n - 1] == 0)
-        n--;
-    return n == 0;
-}
-
-/* Whether it is a zero of the array's own type: a scalar, or an array without dimensions. */
+/* Whether it is a zero of the array's own dtype, and not -0.0: a scalar, or an array without
+   dimensions. */
 static int is_zero_of_dtype(PyObject *operand, PyArrayObject *array)
 {
-    PyArrayObject *zero = (PyArrayObject *)operand;
-    char value[MOST_BYTES];
+    static const char zero[FASTRELU_MAX_ITEMSIZE];
+    char value[FASTRELU_MAX_ITEMSIZE];
 
-    if (PyArray_CheckExact(operand))
-        return PyArray_NDIM(zero) == 0 &&
-               is_zero_bytes(PyArray_BYTES(zero), PyArray_ITEMSIZE(zero)) &&
-               fastrelu_is_plain(operand, PyArray_TYPE(array));
-    if (Py_TYPE(operand) != PyArray_DESCR(array)->typeobj || PyArray_ITEMSIZE(array) > MOST_BYTES)
-        return 0;
-    PyArray_ScalarAsCtype(operand, value);
-    return is_zero_bytes(value, PyArray_ITEMSIZE(array));
+    return PyArray_ITEMSIZE(array) <= FASTRELU_MAX_ITEMSIZE &&
+           fastrelu_read_number(operand, (PyObject *)PyArray_DESCR(array), value) &&
+           memcmp(value, zero, PyArray_ITEMSIZE(array)) == 0;
 }
 
 /* Whether it is 0, not -0.0, and leaves the type of the array to be that of the maximum. */
@@ -65,15 +53,11 @@ static inline int is_zero(PyObject *operand, PyObject *beside)
 {
     PyArrayObject *array = (PyArrayObject *)beside;
 
-    if (operand == python_zero || operand == Py_False)
+    if (operand == Py_False)
         return 1;
-    if (PyLong_CheckExact(operand))
-        return 0;
-    if (PyFloat_CheckExact(operand)) {
-        const double number = PyFloat_AS_DOUBLE(operand);
-        uint64_t bits;
-        memcpy(&bits, &number, sizeof bits);
-        return bits == 0 && PyTypeNum_ISFLOAT(PyArray_TYPE(array));
+    if (PyLong_CheckExact(operand)) {
+        int overflow;
+        return PyLong_AsLongAndOverflow(operand, &overflow) == 0 && !overflow;
     }
     return is_zero_of_dtype(operand, array);
 }
@@ -86,7 +70,7 @@ static PyObject *call_with_zero(PyObject *self, PyObject *const *args, size_t na
 
     if (type_num >= 0 && type_num < NPY_NTYPES_LEGACY &&
         maximum_kernels[zero_operand][type_num].kernels &&
-        fastrelu_find_output(args, PyVectorcall_NARGS(nargsf), kwnames, 2, &out)) {
+        fastrelu_find_output(args, PyVectorcall_NARGS(nargsf), kwnames, 2, x, &out)) {
         PyObject *done =
             fastrelu_call_kernel(maximum_kernels[zero_operand][type_num].kernels, inputs,
                                  maximum_kernels[zero_operand][type_num].inputs, out);
@@ -112,7 +96,6 @@ int fastrelu_patch_maximum(PyObject *maximum)
     if (patch_count == 0) {
         if (!fastrelu_has_vectorcall(maximum) || ((PyUFuncObject *)maximum)->nin != 2)
             return 0;
-        python_zero = PyLong_FromLong(0);
         patched = (PyUFuncObject *)Py_NewRef(maximum);
         numpy_call = patched->vectorcall;
         patched->vectorcall = maximum_call;

@@ -5,15 +5,16 @@
 
 #include <Python.h>
 
-/* Gives all our ufuncs loops for a type of ml_dtypes, unless they have them. Any dtype may come in.
-   Returns -1 with an exception, else 0. */
+/* Registers the loops of a dtype of ml_dtypes with all our ufuncs that have kernels for it, unless
+   that is done. Any dtype may come in. Returns 1 for a dtype of ml_dtypes, 0 for another, -1 with
+   an exception. */
 int fastrelu_ensure_loops(PyObject *dtype);
 
-/* What does so, for a type that others have registered with NumPy and that has no kernels yet. */
+/* Callback: registers the loops of a user-defined dtype that has none yet. Returns the same. */
 extern int (*fastrelu_register_user_dtype)(PyObject *dtype);
 
-/* Gives a ufunc its rule: types are met, and for relu, a timedelta keeps its unit and a bool gives
-   the default integer. */
-void fastrelu_resolve_dtypes(PyObject *ufunc);
+/* Gives a ufunc our rule of dtypes. model is the NumPy function whose rule it follows for datetimes
+   and bool, or None. */
+void fastrelu_resolve_dtypes(PyObject *ufunc, PyObject *model);
 
 #endif

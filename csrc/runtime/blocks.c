@@ -14,7 +14,9 @@ struct fastrelu_cache_info fastrelu_get_cache_info(void)
     return (struct fastrelu_cache_info){0, 0, 0, 0};
 }
 
+size_t fastrelu_get_cache_limit(void) { return 0; }
 void fastrelu_set_cache_limit(size_t bytes) { (void)bytes; }
+void fastrelu_set_huge_pages(int wanted) { (void)wanted; }
 void fastrelu_clear_cache(void) {}
 void fastrelu_set_idle_seconds(double seconds) { (void)seconds; }
 void fastrelu_release_idle(void) {}
@@ -27,6 +29,7 @@ void fastrelu_init_memory(void) {}
 #else
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -52,6 +55,9 @@ static struct {
     struct fastrelu_cache_info info;
     double idle_seconds;
 } cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .idle_seconds = 5};
+
+static atomic_size_t limit; /* as in cache.info */
+static atomic_int huge_pages = 1;
 
 static double now(void)
 {
@@ -81,11 +87,11 @@ static void take_out(struct block *block)
 }
 
 /* Takes out what is over a limit or idle; the result is a list, for unmap. */
-static struct block *take_out_excess(size_t limit)
+static struct block *take_out_excess(size_t most)
 {
     struct block *excess = NULL, *block;
     const double idle_since = now() - cache.idle_seconds;
-    while ((block = cache.oldest) && (cache.info.held > limit || block->freed < idle_since)) {
+    while ((block = cache.oldest) && (cache.info.held > most || block->freed < idle_since)) {
         take_out(block);
         block->older = excess;
         excess = block;
@@ -102,10 +108,10 @@ static void unmap(struct block *blocks)
     }
 }
 
-static void shrink_to(size_t limit)
+static void shrink_to(size_t most)
 {
     pthread_mutex_lock(&cache.lock);
-    struct block *excess = take_out_excess(limit);
+    struct block *excess = take_out_excess(most);
     pthread_mutex_unlock(&cache.lock);
     unmap(excess);
 }
@@ -124,7 +130,8 @@ static void *map(size_t size)
             munmap(p + before + size, around - before);
         p += before;
 #if defined(MADV_HUGEPAGE)
-        madvise(p, size, MADV_HUGEPAGE); /* where the system has none, it works without */
+        if (atomic_load(&huge_pages))
+            madvise(p, size, MADV_HUGEPAGE); /* where the system has none, it works without */
 #endif
     }
     return p;
@@ -234,10 +241,14 @@ struct fastrelu_cache_info fastrelu_get_cache_info(void)
     return info;
 }
 
+size_t fastrelu_get_cache_limit(void) { return atomic_load(&limit); }
+void fastrelu_set_huge_pages(int wanted) { atomic_store(&huge_pages, wanted); }
+
 void fastrelu_set_cache_limit(size_t bytes)
 {
     pthread_mutex_lock(&cache.lock);
     cache.info.limit = bytes;
+    atomic_store(&limit, bytes);
     pthread_mutex_unlock(&cache.lock);
     shrink_to(bytes);
 }

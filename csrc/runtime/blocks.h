@@ -1,4 +1,4 @@
-/* Memory for large new outputs: freed blocks are kept for the next ones. */
+/* The block cache: memory for large new outputs, which keeps freed blocks for the next ones. */
 
 #ifndef FASTRELU_BLOCKS_H
 #define FASTRELU_BLOCKS_H
@@ -16,7 +16,12 @@ struct fastrelu_cache_info {
 };
 
 struct fastrelu_cache_info fastrelu_get_cache_info(void);
+size_t fastrelu_get_cache_limit(void); /* without the lock */
 void fastrelu_set_cache_limit(size_t bytes);
+
+/* Whether large blocks ask for huge pages: from the start they do. */
+void fastrelu_set_huge_pages(int wanted);
+
 void fastrelu_clear_cache(void);
 
 /* Seconds after which a block that nobody asked for goes back to the system. */

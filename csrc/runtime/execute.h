@@ -1,64 +1,82 @@
-/* The one way in to every kernel. */
+/* Entry points: run a kernel over contiguous or strided operands, over several axes, or with a
+   mask. Elements may be taken in any order: overlap.h says when they may. */
 
 #ifndef FASTRELU_EXECUTE_H
 #define FASTRELU_EXECUTE_H
 
 #include "kernels/kernels.h"
-#include "runtime/overlap.h"
 #include "runtime/strides.h"
 
-/* From how many bytes on, of all its operands together, a run is shared among threads, and its
-   stores go past the caches. */
+/* In bytes that a call reads and writes. */
 struct fastrelu_thresholds {
-    size_t parallel_bytes, streaming_bytes;
+    size_t parallel_bytes; /* from here on threads share a call: waking them costs less than it
+                              saves */
+    size_t
+        streaming_bytes; /* from here on stores are non-temporal: the caches do not hold the call */
 };
 
-extern struct fastrelu_thresholds fastrelu_thresholds;
+extern struct fastrelu_thresholds fastrelu_current_thresholds;
 
-/* The same as the three below, in chunks. */
-void fastrelu_execute_large(const struct fastrelu_kernel *kernel, char *const args[], size_t n);
-void fastrelu_execute_large_strided(const struct fastrelu_kernel *kernel, char *const args[],
-                                    const ptrdiff_t steps[], size_t n);
+/* The least part of an output that one thread takes, in bytes. */
+enum { FASTRELU_MIN_CHUNK = 1 << 15 };
+
+/* An input of numbers is not counted: it is read once. */
+static inline size_t fastrelu_bytes_moved(const struct fastrelu_kernel *kernel,
+                                          const ptrdiff_t steps[], size_t n)
+{
+    size_t arrays = 1;
+    for (int i = 0; i < kernel->inputs; i++)
+        arrays += steps[i] != 0;
+    return n * kernel->itemsize * arrays;
+}
+
+/* Whether the contiguous kernel takes operands with these steps. */
+static inline int fastrelu_is_contiguous(const struct fastrelu_kernel *kernel,
+                                         const ptrdiff_t steps[])
+{
+    int numbers = 0;
+    for (int i = 0; i < kernel->inputs; i++)
+        if (steps[i] == 0 && (int)kernel->numbers >> i & 1)
+            numbers++;
+        else if (steps[i] != (ptrdiff_t)kernel->itemsize)
+            return 0;
+    return numbers <= 1 && steps[kernel->inputs] == (ptrdiff_t)kernel->itemsize;
+}
+
+/* The same as the entry points below, in chunks. */
+void fastrelu_execute_chunks(const struct fastrelu_kernel *kernel, char *const args[],
+                             const ptrdiff_t steps[], size_t n, int streaming);
+void fastrelu_execute_large(const struct fastrelu_kernel *kernel, char *const args[],
+                            const ptrdiff_t steps[], size_t n);
 void fastrelu_execute_large_masked(const struct fastrelu_mask_kernel *kernel, char *const args[],
                                    size_t n);
 
-/* Every contiguous run of every kernel passes through here. */
-static inline void fastrelu_execute_contiguous(const struct fastrelu_kernel *kernel,
-                                               char *const args[], size_t n,
-                                               enum fastrelu_order order)
+/* Any steps. */
+static inline void fastrelu_execute(const struct fastrelu_kernel *kernel, char *const args[],
+                                    const ptrdiff_t steps[], size_t n)
 {
-    const size_t bytes = n * kernel->itemsize * (kernel->inputs + 1);
-    if ((bytes < fastrelu_thresholds.parallel_bytes &&
-         bytes < fastrelu_thresholds.streaming_bytes) ||
-        order != FASTRELU_ANY_ORDER)
-        kernel->contiguous(args, n);
+    const size_t bytes = fastrelu_bytes_moved(kernel, steps, n);
+    if (bytes >= fastrelu_current_thresholds.parallel_bytes ||
+        bytes >= fastrelu_current_thresholds.streaming_bytes)
+        fastrelu_execute_large(kernel, args, steps, n);
+    else if (fastrelu_is_contiguous(kernel, steps))
+        kernel->contiguous(args, steps, n);
     else
-        fastrelu_execute_large(kernel, args, n);
-}
-
-static inline void fastrelu_execute_strided(const struct fastrelu_kernel *kernel,
-                                            char *const args[], const ptrdiff_t steps[], size_t n,
-                                            enum fastrelu_order order)
-{
-    if (n * kernel->itemsize * (kernel->inputs + 1) < fastrelu_thresholds.parallel_bytes ||
-        order != FASTRELU_ANY_ORDER)
         kernel->strided(args, steps, n);
-    else
-        fastrelu_execute_large_strided(kernel, args, steps, n);
 }
 
-/* Every run with a mask passes through here. */
 static inline void fastrelu_execute_masked(const struct fastrelu_mask_kernel *kernel,
                                            char *const args[], size_t n)
 {
-    const size_t bytes = n * kernel->itemsize * 2;
-    if (bytes < fastrelu_thresholds.parallel_bytes && bytes < fastrelu_thresholds.streaming_bytes)
-        kernel->contiguous(args, n);
-    else
+    const size_t bytes = 2 * n * kernel->itemsize;
+    if (bytes >= fastrelu_current_thresholds.parallel_bytes ||
+        bytes >= fastrelu_current_thresholds.streaming_bytes)
         fastrelu_execute_large_masked(kernel, args, n);
+    else
+        kernel->contiguous(args, NULL, n);
 }
 
-/* Every run over more than one axis passes through here. Elements may be taken in any order. */
+/* Operands with axes, as fastrelu_coalesce_axes leaves them. */
 void fastrelu_execute_operands(const struct fastrelu_kernel *kernel,
                                const struct fastrelu_operands *operands);
 

@@ -1,15 +1,23 @@
-/* The floating-point flags, of which our loops raise none. */
+/* The floating-point flags of this thread. */
 
 #ifndef FASTRELU_FPSTATUS_H
 #define FASTRELU_FPSTATUS_H
 
 #include <fenv.h>
 
-/* NumPy's casts into its buffers may have raised some, even for elements that where= leaves out. */
+static inline int fastrelu_get_fpstatus(void) { return fetestexcept(FE_ALL_EXCEPT); }
+
+/* To clear them takes longer than to look. */
 static inline void fastrelu_clear_fpstatus(void)
 {
-    if (fetestexcept(FE_ALL_EXCEPT))
+    if (fastrelu_get_fpstatus())
         feclearexcept(FE_ALL_EXCEPT);
+}
+
+static inline void fastrelu_raise_fpstatus(int flags)
+{
+    if (flags)
+        feraiseexcept(flags);
 }
 
 #endif

@@ -1,10 +1,10 @@
-/* How axes are sorted, turned and merged. */
+/* How axes are sorted, flipped and coalesced. */
 
 #include "runtime/strides.h"
 
 static void flip_axis(struct fastrelu_operands *operands, int axis)
 {
-    for (int i = 0; i < operands->operands; i++) {
+    for (int i = 0; i < operands->n_operands; i++) {
         operands->args[i] += (ptrdiff_t)(operands->shape[axis] - 1) * operands->steps[axis][i];
         operands->steps[axis][i] = -operands->steps[axis][i];
     }
@@ -31,7 +31,7 @@ static void swap_axes(struct fastrelu_operands *operands, int a, int b)
 
 static int can_coalesce(const struct fastrelu_operands *operands, int outer, int inner)
 {
-    for (int i = 0; i < operands->operands; i++)
+    for (int i = 0; i < operands->n_operands; i++)
         if (operands->steps[outer][i] !=
             (ptrdiff_t)operands->shape[inner] * operands->steps[inner][i])
             return 0;
@@ -40,7 +40,7 @@ static int can_coalesce(const struct fastrelu_operands *operands, int outer, int
 
 int fastrelu_coalesce_axes(struct fastrelu_operands *operands, size_t itemsize)
 {
-    const int out = operands->operands - 1;
+    const int out = operands->n_operands - 1;
     int axes = 0;
 
     for (int axis = 0; axis < operands->axes; axis++)
@@ -71,6 +71,14 @@ int fastrelu_coalesce_axes(struct fastrelu_operands *operands, size_t itemsize)
             copy_axis(operands, operands->axes++, axis);
     }
     return 1;
+}
+
+size_t fastrelu_elements_of(const struct fastrelu_operands *operands, int operand)
+{
+    size_t n = 1;
+    for (int axis = 0; axis < operands->axes; axis++)
+        n *= operands->steps[axis][operand] ? operands->shape[axis] : 1;
+    return n;
 }
 
 void fastrelu_memory_extent(const struct fastrelu_operands *operands, int operand, size_t itemsize,

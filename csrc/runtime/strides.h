@@ -1,4 +1,4 @@
-/* Arrays of any strides as few loops: what is left when axes are sorted, turned and merged. */
+/* Strided operands: axes are sorted, flipped and coalesced, so that few loops remain. */
 
 #ifndef FASTRELU_STRIDES_H
 #define FASTRELU_STRIDES_H
@@ -7,17 +7,21 @@
 
 enum { FASTRELU_MAX_AXES = 64 };
 
+/* An input that is broadcast along an axis has step 0 there. */
 struct fastrelu_operands {
-    int operands; /* the last is the output; of what there is none all is 0 */
+    int n_operands; /* the last is the output; unused operands are zeroed */
     char *args[FASTRELU_MAX_OPERANDS];
     int axes; /* outermost first */
     size_t shape[FASTRELU_MAX_AXES];
     ptrdiff_t steps[FASTRELU_MAX_AXES][FASTRELU_MAX_OPERANDS];
 };
 
-/* Orders the axes by the steps of the output, makes these positive, and merges axes that go on
-   where the next ends. False if elements of the output overlap each other. */
+/* Sorts the axes by the steps of the output, flips them to make these positive, and coalesces axes
+   that are contiguous with each other. False if elements of the output overlap each other. */
 int fastrelu_coalesce_axes(struct fastrelu_operands *operands, size_t itemsize);
+
+/* The number of elements that an operand has itself, those that are broadcast counted once. */
+size_t fastrelu_elements_of(const struct fastrelu_operands *operands, int operand);
 
 /* The first byte of an operand, and the one after its last. */
 void fastrelu_memory_extent(const struct fastrelu_operands *operands, int operand, size_t itemsize,

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "runtime/fpstatus.h"
+
 static atomic_int num_threads = 1;
 
 int fastrelu_get_num_threads(void) { return atomic_load(&num_threads); }
@@ -20,7 +22,7 @@ void fastrelu_set_num_threads(int n)
 
 void fastrelu_init_threads(void) {}
 
-void fastrelu_parallel_for(fastrelu_body body, const void *context, size_t n_chunks)
+void fastrelu_parallel_for(size_t n_chunks, fastrelu_body *body, const void *context)
 {
     for (size_t chunk = 0; chunk < n_chunks; chunk++)
         body(context, chunk);
@@ -69,8 +71,9 @@ static struct {
     int accepting;          /* a worker may still join in */
     atomic_uint generation; /* its number */
     atomic_int working;     /* how many have joined in and are not done */
+    atomic_int fpstatus;    /* the floating-point flags that workers have raised */
 
-    fastrelu_body body;
+    fastrelu_body *body;
     const void *context;
     int n_threads;
     struct range ranges[FASTRELU_MAX_THREADS];
@@ -144,7 +147,9 @@ static void *worker(void *number)
             atomic_fetch_add(&pool.working, 1);
         pthread_mutex_unlock(&pool.lock);
         if (joins) {
+            fastrelu_clear_fpstatus();
             do_chunks(me);
+            atomic_fetch_or(&pool.fpstatus, fastrelu_get_fpstatus());
             pthread_mutex_lock(&pool.lock);
             if (atomic_fetch_sub(&pool.working, 1) == 1)
                 pthread_cond_signal(&pool.ended);
@@ -210,7 +215,7 @@ void fastrelu_init_threads(void)
         pool.usable = pthread_atfork(before_fork, after_fork, after_fork) == 0;
 }
 
-static void run_with(int workers, fastrelu_body body, const void *context, size_t n_chunks)
+static void run_with(int workers, fastrelu_body *body, const void *context, size_t n_chunks)
 {
     const int n_threads = workers + 1;
 
@@ -219,6 +224,7 @@ static void run_with(int workers, fastrelu_body body, const void *context, size_
     pool.body = body;
     pool.context = context;
     pool.n_threads = n_threads;
+    atomic_store(&pool.fpstatus, 0);
     for (int i = 0; i < n_threads; i++) {
         atomic_store_explicit(&pool.ranges[i].next, n_chunks * i / n_threads, memory_order_relaxed);
         pool.ranges[i].end = n_chunks * (i + 1) / n_threads;
@@ -239,9 +245,10 @@ static void run_with(int workers, fastrelu_body body, const void *context, size_
     while (atomic_load(&pool.working) > 0)
         pthread_cond_wait(&pool.ended, &pool.lock);
     pthread_mutex_unlock(&pool.lock);
+    fastrelu_raise_fpstatus(atomic_load(&pool.fpstatus));
 }
 
-void fastrelu_parallel_for(fastrelu_body body, const void *context, size_t n_chunks)
+void fastrelu_parallel_for(size_t n_chunks, fastrelu_body *body, const void *context)
 {
     const size_t threads = (size_t)fastrelu_get_num_threads();
     int workers = (int)(n_chunks < threads ? n_chunks : threads) - 1;

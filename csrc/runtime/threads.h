@@ -1,4 +1,4 @@
-/* A pool of threads that share the context of one call; none is started before the first need. */
+/* A pool of threads for the chunks of one call; it starts its threads on first use. */
 
 #ifndef FASTRELU_THREADS_H
 #define FASTRELU_THREADS_H
@@ -11,12 +11,13 @@ enum { FASTRELU_MAX_THREADS = 64 };
    registered would leave the child a pool that another thread has locked. */
 void fastrelu_init_threads(void);
 
-/* Does one chunk of the context. Parts may be done in any order and by any thread. */
-typedef void (*fastrelu_body)(const void *context, size_t chunk);
+/* Runs one chunk. Chunks may run in any order and in any thread. */
+typedef void fastrelu_body(const void *context, size_t chunk);
 
-/* Does n_chunks 0 to n_chunks - 1, in as many threads as are wanted and can be had: the caller is
-   one, and does all of it itself when another thread's context occupies the pool. Needs no GIL. */
-void fastrelu_parallel_for(fastrelu_body body, const void *context, size_t n_chunks);
+/* Runs chunks 0 to n_chunks - 1. The caller is one of the threads. It runs all chunks itself if the
+   pool is busy with the call of another thread. The floating-point flags that the chunks raise are
+   then those of the caller. Needs no GIL. */
+void fastrelu_parallel_for(size_t n_chunks, fastrelu_body *body, const void *context);
 
 /* For threadpoolctl they are the exported names of the library. */
 #if defined(__GNUC__)

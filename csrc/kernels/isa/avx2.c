@@ -5,9 +5,16 @@
 #include "kernels/kernels.h"
 #include "kernels/isa/avx2.h"
 
-static int runs_here(void) { return __builtin_cpu_supports("avx2"); }
+#include <cpuid.h>
 
-TARGET_BEGIN("avx2")
+/* __builtin_cpu_supports knows F16C from gcc 12 on only. */
+static int runs_here(void)
+{
+    unsigned a, b, c, d;
+    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
+}
+
+TARGET_BEGIN("avx2,f16c")
 
 AVX2_REGISTER(vec)
 AVX2_REGISTER(gather)
@@ -23,8 +30,6 @@ STREAM(8)
 STREAM(16)
 STREAM(32)
 STREAM(64)
-
-INLINE void vec_fence(void) { _mm_sfence(); }
 
 /* movemask takes bytes or lanes of 32 and 64 bits: lanes of 16 are narrowed first. */
 INLINE uint64_t vec_bits8(vec_mask8 mask) { return (uint32_t)_mm256_movemask_epi8(mask); }

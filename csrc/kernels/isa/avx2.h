@@ -1,12 +1,9 @@
-/* The words of AVX2: registers of 32 bytes; a mask is all ones in its lanes. */
+/* The vector API of AVX2: registers of 32 bytes; a mask is all ones in its lanes. */
 
 #ifndef FASTRELU_ISA_AVX2_H
 #define FASTRELU_ISA_AVX2_H
 
-#include <immintrin.h>
-
-#include "kernels/scalar.h"
-#include "kernels/compiler.h"
+#include "kernels/isa/x86.h"
 
 #define AVX2_PRIMITIVES(S, W, N, SET1)                                                        \
     typedef __m256i S##W, S##_mask##W;                                                        \
@@ -15,15 +12,22 @@
     INLINE void S##_store##W(char *p, S##W a) { _mm256_storeu_si256((__m256i *)p, a); }       \
     INLINE S##W S##_load_strided##W(const char *p, ptrdiff_t step)                            \
     {                                                                                         \
-        return (S##W)(S##_lanes##W){GATHER##N(W, p, step)};                                   \
+        return (S##W)(S##_lanes##W){LOAD##N(W, p, step)};                                     \
     }                                                                                         \
     INLINE void S##_store_strided##W(char *p, ptrdiff_t step, S##W a)                         \
     {                                                                                         \
         const S##_lanes##W lanes = (S##_lanes##W)a;                                           \
-        SCATTER##N(W, p, step, lanes, 0);                                                     \
+        STORE##N(W, p, step, lanes, 0);                                                       \
     }                                                                                         \
-    INLINE S##W S##_set1##W(int##W##_t a) { return SET1(a); }                                 \
+    INLINE S##W S##_set1##W(int##W##_t a)                                                     \
+    {                                                                                         \
+        S##W all = SET1(a);                                                                   \
+        OPAQUE_REGISTER(all);                                                                 \
+        return all;                                                                           \
+    }                                                                                         \
+    INLINE S##W S##_add##W(S##W a, S##W b) { return _mm256_add_epi##W(a, b); }                \
     INLINE S##W S##_sub##W(S##W a, S##W b) { return _mm256_sub_epi##W(a, b); }                \
+    INLINE S##W S##_and##W(S##W a, S##W b) { return _mm256_and_si256(a, b); }                 \
     INLINE S##_mask##W S##_all_true##W(void) { return _mm256_set1_epi8(-1); }                 \
     INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return _mm256_cmpgt_epi##W(a, b); }   \
     INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a)                           \
@@ -32,10 +36,42 @@
     }                                                                                         \
     INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return _mm256_and_si256(mask, a); }
 
+#define AVX2_FLOAT_OPERATION(S, W, name, suffix)                                                   \
+    INLINE S##W S##_##name##_float##W(S##W a, S##W b)                                              \
+    {                                                                                              \
+        KEEP_FIRST(a);                                                                             \
+        return _mm256_cast##suffix##_si256(                                                        \
+            _mm256_##name##_##suffix(_mm256_castsi256_##suffix(a), _mm256_castsi256_##suffix(b))); \
+    }
+
+/* F16C converts 8 at a time. */
+#define AVX2_HALF_OPERATION(S, name)                                                             \
+    INLINE __m128i S##_##name##_halves(__m128i a, __m128i b)                                     \
+    {                                                                                            \
+        __m256 first = _mm256_cvtph_ps(a);                                                       \
+        KEEP_FIRST(first);                                                                       \
+        return _mm256_cvtps_ph(_mm256_##name##_ps(first, _mm256_cvtph_ps(b)),                    \
+                               _MM_FROUND_TO_NEAREST_INT);                                       \
+    }                                                                                            \
+    INLINE S##16 S##_##name##_float16(S##16 a, S##16 b)                                          \
+    {                                                                                            \
+        const __m128i low =                                                                      \
+            S##_##name##_halves(_mm256_castsi256_si128(a), _mm256_castsi256_si128(b));           \
+        const __m128i high =                                                                     \
+            S##_##name##_halves(_mm256_extracti128_si256(a, 1), _mm256_extracti128_si256(b, 1)); \
+        return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);                    \
+    }
+
 #define AVX2_REGISTER(S)                          \
     AVX2_PRIMITIVES(S, 8, 32, _mm256_set1_epi8)   \
     AVX2_PRIMITIVES(S, 16, 16, _mm256_set1_epi16) \
     AVX2_PRIMITIVES(S, 32, 8, _mm256_set1_epi32)  \
-    AVX2_PRIMITIVES(S, 64, 4, _mm256_set1_epi64x)
+    AVX2_PRIMITIVES(S, 64, 4, _mm256_set1_epi64x) \
+    AVX2_HALF_OPERATION(S, add)                   \
+    AVX2_HALF_OPERATION(S, sub)                   \
+    AVX2_FLOAT_OPERATION(S, 32, add, ps)          \
+    AVX2_FLOAT_OPERATION(S, 32, sub, ps)          \
+    AVX2_FLOAT_OPERATION(S, 64, add, pd)          \
+    AVX2_FLOAT_OPERATION(S, 64, sub, pd)
 
 #endif

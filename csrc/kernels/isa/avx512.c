@@ -1,4 +1,4 @@
-/* AVX-512 F and BW: registers of 64 bytes; a mask is a mask register. Strided runs keep to the
+/* AVX-512 F and BW: registers of 64 bytes; a mask is a mask register. Strided operands keep to the
    registers of AVX2: inserting and extracting more lanes than that costs more than it saves. */
 
 #if defined(__x86_64__)
@@ -12,7 +12,7 @@ static int runs_here(void)
            __builtin_cpu_supports("avx512bw");
 }
 
-TARGET_BEGIN("avx2,avx512f,avx512bw")
+TARGET_BEGIN("avx2,f16c,avx512f,avx512bw")
 
 #define PRIMITIVES(S, W, N)                                                                        \
     typedef __m512i S##W;                                                                          \
@@ -20,7 +20,9 @@ TARGET_BEGIN("avx2,avx512f,avx512bw")
     INLINE S##W S##_load##W(const char *p) { return _mm512_loadu_si512(p); }                       \
     INLINE void S##_store##W(char *p, S##W a) { _mm512_storeu_si512(p, a); }                       \
     INLINE S##W S##_set1##W(int##W##_t a) { return _mm512_set1_epi##W(a); }                        \
+    INLINE S##W S##_add##W(S##W a, S##W b) { return _mm512_add_epi##W(a, b); }                     \
     INLINE S##W S##_sub##W(S##W a, S##W b) { return _mm512_sub_epi##W(a, b); }                     \
+    INLINE S##W S##_and##W(S##W a, S##W b) { return _mm512_and_si512(a, b); }                      \
     INLINE S##_mask##W S##_all_true##W(void) { return (S##_mask##W) ~0; }                          \
     INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return _mm512_cmpgt_epi##W##_mask(a, b); } \
     INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a)                                \
@@ -40,6 +42,10 @@ TARGET_BEGIN("avx2,avx512f,avx512bw")
         _mm_stream_si128(quarter + 3, _mm512_extracti32x4_epi32(a, 3));                            \
     }                                                                                              \
     INLINE S##_mask##W S##_first_n##W(size_t n) { return (S##_mask##W)(((uint64_t)1 << n) - 1); }  \
+    INLINE S##_mask##W S##_first_n_even##W(size_t n)                                               \
+    {                                                                                              \
+        return S##_first_n##W(n) & (S##_mask##W)0x5555555555555555;                                \
+    }                                                                                              \
     INLINE S##W S##_load_n##W(const char *p, S##_mask##W mask)                                     \
     {                                                                                              \
         return _mm512_maskz_loadu_epi##W(mask, p);                                                 \
@@ -51,14 +57,43 @@ TARGET_BEGIN("avx2,avx512f,avx512bw")
     INLINE uint64_t S##_bits##W(S##_mask##W mask) { return mask; }                                 \
     INLINE S##_mask##W S##_from_bits##W(uint64_t bits) { return (S##_mask##W)bits; }
 
+#define FLOAT_OPERATION(S, W, name, suffix)                                                        \
+    INLINE S##W S##_##name##_float##W(S##W a, S##W b)                                              \
+    {                                                                                              \
+        KEEP_FIRST(a);                                                                             \
+        return _mm512_cast##suffix##_si512(                                                        \
+            _mm512_##name##_##suffix(_mm512_castsi512_##suffix(a), _mm512_castsi512_##suffix(b))); \
+    }
+
+#define HALF_OPERATION(S, name)                                                                    \
+    INLINE __m256i S##_##name##_halves(__m256i a, __m256i b)                                       \
+    {                                                                                              \
+        __m512 first = _mm512_cvtph_ps(a);                                                         \
+        KEEP_FIRST(first);                                                                         \
+        return _mm512_cvtps_ph(_mm512_##name##_ps(first, _mm512_cvtph_ps(b)),                      \
+                               _MM_FROUND_TO_NEAREST_INT);                                         \
+    }                                                                                              \
+    INLINE S##16 S##_##name##_float16(S##16 a, S##16 b)                                            \
+    {                                                                                              \
+        const __m256i low =                                                                        \
+            S##_##name##_halves(_mm512_castsi512_si256(a), _mm512_castsi512_si256(b));             \
+        const __m256i high =                                                                       \
+            S##_##name##_halves(_mm512_extracti64x4_epi64(a, 1), _mm512_extracti64x4_epi64(b, 1)); \
+        return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);                           \
+    }
+
 #define HAS_MASKED_TAIL
 
 PRIMITIVES(vec, 8, 64)
 PRIMITIVES(vec, 16, 32)
 PRIMITIVES(vec, 32, 16)
 PRIMITIVES(vec, 64, 8)
-
-INLINE void vec_fence(void) { _mm_sfence(); }
+HALF_OPERATION(vec, add)
+HALF_OPERATION(vec, sub)
+FLOAT_OPERATION(vec, 32, add, ps)
+FLOAT_OPERATION(vec, 32, sub, ps)
+FLOAT_OPERATION(vec, 64, add, pd)
+FLOAT_OPERATION(vec, 64, sub, pd)
 
 AVX2_REGISTER(gather)
 

@@ -3,10 +3,7 @@
 #if defined(__x86_64__)
 
 #include "kernels/kernels.h"
-#include "kernels/scalar.h"
-#include "kernels/compiler.h"
-
-#include <emmintrin.h>
+#include "kernels/isa/x86.h"
 
 static int runs_here(void) { return 1; }
 
@@ -34,15 +31,22 @@ INLINE __m128i greater64(__m128i a, __m128i b)
     INLINE void S##_store##W(char *p, S##W a) { _mm_storeu_si128((__m128i *)p, a); }       \
     INLINE S##W S##_load_strided##W(const char *p, ptrdiff_t step)                         \
     {                                                                                      \
-        return (S##W)(S##_lanes##W){GATHER##N(W, p, step)};                                \
+        return (S##W)(S##_lanes##W){LOAD##N(W, p, step)};                                  \
     }                                                                                      \
     INLINE void S##_store_strided##W(char *p, ptrdiff_t step, S##W a)                      \
     {                                                                                      \
         const S##_lanes##W lanes = (S##_lanes##W)a;                                        \
-        SCATTER##N(W, p, step, lanes, 0);                                                  \
+        STORE##N(W, p, step, lanes, 0);                                                    \
     }                                                                                      \
-    INLINE S##W S##_set1##W(int##W##_t a) { return SET1(a); }                              \
+    INLINE S##W S##_set1##W(int##W##_t a)                                                  \
+    {                                                                                      \
+        S##W all = SET1(a);                                                                \
+        OPAQUE_REGISTER(all);                                                              \
+        return all;                                                                        \
+    }                                                                                      \
+    INLINE S##W S##_add##W(S##W a, S##W b) { return _mm_add_epi##W(a, b); }                \
     INLINE S##W S##_sub##W(S##W a, S##W b) { return _mm_sub_epi##W(a, b); }                \
+    INLINE S##W S##_and##W(S##W a, S##W b) { return _mm_and_si128(a, b); }                 \
     INLINE S##_mask##W S##_all_true##W(void) { return _mm_set1_epi8(-1); }                 \
     INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return GREATER(a, b); }            \
     INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a)                        \
@@ -51,11 +55,38 @@ INLINE __m128i greater64(__m128i a, __m128i b)
     }                                                                                      \
     INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return _mm_and_si128(mask, a); }
 
+#define FLOAT_OPERATION(S, W, name, suffix)                                               \
+    INLINE S##W S##_##name##_float##W(S##W a, S##W b)                                     \
+    {                                                                                     \
+        KEEP_FIRST(a);                                                                    \
+        return _mm_cast##suffix##_si128(                                                  \
+            _mm_##name##_##suffix(_mm_castsi128_##suffix(a), _mm_castsi128_##suffix(b))); \
+    }
+
+/* There is no conversion of float16: lane by lane. */
+#define HALF_OPERATION(S, name)                         \
+    INLINE S##16 S##_##name##_float16(S##16 a, S##16 b) \
+    {                                                   \
+        int16_t x[8], y[8];                             \
+        memcpy(x, &a, sizeof x);                        \
+        memcpy(y, &b, sizeof y);                        \
+        for (int i = 0; i < 8; i++)                     \
+            x[i] = scalar_##name##_float16(x[i], y[i]); \
+        memcpy(&a, x, sizeof x);                        \
+        return a;                                       \
+    }
+
 #define REGISTER(S)                                                        \
     PRIMITIVES(S, 8, 16, _mm_set1_epi8, _mm_cmpeq_epi8, _mm_cmpgt_epi8)    \
     PRIMITIVES(S, 16, 8, _mm_set1_epi16, _mm_cmpeq_epi16, _mm_cmpgt_epi16) \
     PRIMITIVES(S, 32, 4, _mm_set1_epi32, _mm_cmpeq_epi32, _mm_cmpgt_epi32) \
-    PRIMITIVES(S, 64, 2, _mm_set1_epi64x, equal64, greater64)
+    PRIMITIVES(S, 64, 2, _mm_set1_epi64x, equal64, greater64)              \
+    HALF_OPERATION(S, add)                                                 \
+    HALF_OPERATION(S, sub)                                                 \
+    FLOAT_OPERATION(S, 32, add, ps)                                        \
+    FLOAT_OPERATION(S, 32, sub, ps)                                        \
+    FLOAT_OPERATION(S, 64, add, pd)                                        \
+    FLOAT_OPERATION(S, 64, sub, pd)
 
 REGISTER(vec)
 REGISTER(gather)
@@ -66,8 +97,6 @@ STREAM(8)
 STREAM(16)
 STREAM(32)
 STREAM(64)
-
-INLINE void vec_fence(void) { _mm_sfence(); }
 
 /* movemask takes bytes or lanes of 32 and 64 bits: lanes of 16 are narrowed first. */
 INLINE uint64_t vec_bits8(vec_mask8 mask) { return (uint64_t)_mm_movemask_epi8(mask); }
