@@ -108,24 +108,12 @@ static void output_strides(const struct fastrelu_operands *operands, int inputs,
     }
 }
 
-/* Runs a kernel, with what its status asks for. False with an exception. */
-static int run(const struct fastrelu_kernel *kernel, const struct fastrelu_operands *operands,
-               char *const args[], const ptrdiff_t steps[], npy_intp n)
+/* Reports the floating-point flags that an IEEE operation has raised. False with an exception. */
+static int report_fpstatus(const struct fastrelu_kernel *kernel)
 {
-    NPY_BEGIN_THREADS_DEF
-
-    if (kernel->status == FASTRELU_IEEE)
-        fastrelu_clear_fpstatus();
-    NPY_BEGIN_THREADS_THRESHOLDED(n);
-    if (operands)
-        fastrelu_execute_operands(kernel, operands);
-    else
-        fastrelu_execute(kernel, args, steps, (size_t)n);
-    NPY_END_THREADS;
-    if (kernel->status == FASTRELU_IEEE && fastrelu_get_fpstatus())
-        return PyUFunc_GiveFloatingpointErrors(fastrelu_operation_names[kernel->operation],
-                                               PyUFunc_getfperr()) == 0;
-    return 1;
+    return kernel->status == FASTRELU_QUIET || !fastrelu_get_fpstatus() ||
+           PyUFunc_GiveFloatingpointErrors(fastrelu_operation_names[kernel->operation],
+                                           PyUFunc_getfperr()) == 0;
 }
 
 static int is_same_view(PyArrayObject *a, PyArrayObject *b)
@@ -177,6 +165,7 @@ static PyObject *call_with_strides(const struct fastrelu_kernel *kernel, PyArray
     int order = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS;
     struct fastrelu_operands operands;
     uintptr_t low, high, in_low, in_high;
+    NPY_BEGIN_THREADS_DEF
 
     if (n == 0)
         return NULL;
@@ -190,7 +179,7 @@ static PyObject *call_with_strides(const struct fastrelu_kernel *kernel, PyArray
     for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++)
         operands.args[i] = NULL;
     for (int i = 0; i < inputs; i++)
-        if (PyArray_CheckExact(args[i]) && PyArray_NDIM((PyArrayObject *)args[i]) > 0) {
+        if (fastrelu_has_axes(args[i])) {
             if (!fastrelu_is_plain_array(args[i], type_num) ||
                 !broadcast(&operands, i, (PyArrayObject *)args[i]))
                 return NULL;
@@ -229,13 +218,18 @@ static PyObject *call_with_strides(const struct fastrelu_kernel *kernel, PyArray
             !is_same_view((PyArrayObject *)args[i], (PyArrayObject *)out))
             goto numpy;
     }
-    if (!fastrelu_may_write(out, "output array") || !run(kernel, &operands, NULL, NULL, n)) {
-        Py_DECREF(out);
-        return NULL;
-    }
+    if (!fastrelu_may_write(out, "output array"))
+        goto numpy;
+    if (kernel->status == FASTRELU_IEEE)
+        fastrelu_clear_fpstatus();
+    NPY_BEGIN_THREADS_THRESHOLDED(n);
+    fastrelu_execute_operands(kernel, &operands);
+    NPY_END_THREADS;
+    if (!report_fpstatus(kernel))
+        goto numpy;
     return out;
 
-numpy:
+numpy: /* without an exception, NumPy is called */
     Py_DECREF(out);
     return NULL;
 }
@@ -243,14 +237,17 @@ numpy:
 PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *const *args,
                                int inputs, PyObject *out)
 {
-    char *data[FASTRELU_MAX_OPERANDS];
+    char numbers[FASTRELU_MAX_OPERANDS][FASTRELU_MAX_ITEMSIZE], *data[FASTRELU_MAX_OPERANDS];
+    ptrdiff_t steps[FASTRELU_MAX_OPERANDS];
+    NPY_BEGIN_THREADS_DEF
 
-    PyArrayObject *first = (PyArrayObject *)args[0];
-    if (!PyArray_CheckExact(args[0]) || PyArray_NDIM(first) == 0)
-        first = find_leading_array(args, inputs);
-    if (first == NULL || PyArray_NDIM(first) == 0)
+    PyObject *first = args[0];
+    for (int i = 1; i < inputs && !fastrelu_has_axes(first); i++)
+        first = args[i];
+    if (!fastrelu_has_axes(first))
         return NULL; /* of no dimensions: NumPy returns a scalar */
-    const int type_num = PyArray_TYPE(first), dtype = fastrelu_dtype_of(type_num);
+    PyArrayObject *array = (PyArrayObject *)first;
+    const int type_num = PyArray_TYPE(array), dtype = fastrelu_dtype_of(type_num);
     if (dtype < 0 || kernels[dtype].contiguous == NULL)
         return NULL;
     const struct fastrelu_kernel *kernel = kernels + dtype;
@@ -258,23 +255,27 @@ PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *
     int order = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS;
     for (int i = 0; i < inputs + (out != NULL); i++) {
         PyObject *operand = i < inputs ? args[i] : out;
-        if (!fastrelu_is_plain_array(operand, type_num) ||
-            !fastrelu_same_shape(operand, (PyObject *)first)) {
-            order = 0;
-            break;
+        if (i == inputs || fastrelu_has_axes(operand)) {
+            if (!fastrelu_is_plain_array(operand, type_num))
+                return NULL;
+            order &=
+                fastrelu_same_shape(operand, first) ? PyArray_FLAGS((PyArrayObject *)operand) : 0;
+            data[i] = PyArray_BYTES((PyArrayObject *)operand);
+            steps[i] = (ptrdiff_t)kernel->itemsize;
+        } else {
+            if (!fastrelu_read_number(operand, (PyObject *)PyArray_DESCR(array), numbers[i]))
+                return NULL;
+            data[i] = numbers[i];
+            steps[i] = 0;
         }
-        order &= PyArray_FLAGS((PyArrayObject *)operand);
-        data[i] = PyArray_BYTES((PyArrayObject *)operand);
     }
     if (order == 0)
         return call_with_strides(kernel, find_leading_array(args, inputs), args, out);
 
-    const npy_intp n = PyArray_SIZE(first);
-    const ptrdiff_t itemsize = (ptrdiff_t)kernel->itemsize;
-    const ptrdiff_t steps[FASTRELU_MAX_OPERANDS] = {itemsize, itemsize, itemsize};
+    const npy_intp n = PyArray_SIZE(array);
     if (out == NULL) {
-        out = fastrelu_new_array((PyObject *)PyArray_DESCR(first), PyArray_NDIM(first),
-                                 PyArray_DIMS(first), NULL, !(order & NPY_ARRAY_C_CONTIGUOUS));
+        out = fastrelu_new_array((PyObject *)PyArray_DESCR(array), PyArray_NDIM(array),
+                                 PyArray_DIMS(array), NULL, !(order & NPY_ARRAY_C_CONTIGUOUS));
         if (out == NULL)
             return NULL;
         data[inputs] = PyArray_BYTES((PyArrayObject *)out);
@@ -282,17 +283,21 @@ PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *
         if (!PyArray_ISWRITEABLE((PyArrayObject *)out))
             return NULL;
         for (int i = 0; i < inputs; i++)
-            if (fastrelu_required_order(data[i], itemsize, data[inputs], itemsize, (size_t)n,
-                                        kernel->itemsize) != FASTRELU_ANY_ORDER)
+            if (steps[i] && fastrelu_required_order(data[i], steps[i], data[inputs], steps[i],
+                                                    (size_t)n, kernel->itemsize))
                 return NULL;
         if (!fastrelu_may_write(out, "output array"))
             return NULL; /* it warns about some arrays, and a warning may be an error */
         Py_INCREF(out);
     }
-    if (!run(kernel, NULL, data, steps, n)) {
-        Py_DECREF(out);
-        return NULL;
-    }
+    steps[inputs] = (ptrdiff_t)kernel->itemsize;
+    if (kernel->status == FASTRELU_IEEE)
+        fastrelu_clear_fpstatus();
+    NPY_BEGIN_THREADS_THRESHOLDED(n);
+    fastrelu_execute_contiguous(kernel, data, steps, (size_t)n);
+    NPY_END_THREADS;
+    if (!report_fpstatus(kernel))
+        Py_CLEAR(out);
     return out;
 }
 

@@ -74,17 +74,32 @@ int fastrelu_give_memory_back(void)
     return 1;
 }
 
-static PyObject *new_array(PyArray_Descr *dtype, int ndim, const npy_intp *shape,
-                           const npy_intp *strides, int fortran)
+static inline PyObject *new_array(PyArray_Descr *dtype, int ndim, const npy_intp *shape,
+                                  const npy_intp *strides, int fortran)
 {
-    for (;;) {
-        Py_INCREF(dtype);
-        PyObject *array = PyArray_NewFromDescr(
-            &PyArray_Type, dtype, ndim, (npy_intp *)shape, (npy_intp *)strides, NULL,
-            fortran && strides == NULL ? NPY_ARRAY_F_CONTIGUOUS : 0, NULL);
-        if (array || !fastrelu_give_memory_back())
-            return array;
-    }
+    Py_INCREF(dtype);
+    return PyArray_NewFromDescr(&PyArray_Type, dtype, ndim, (npy_intp *)shape, (npy_intp *)strides,
+                                NULL, fortran && strides == NULL ? NPY_ARRAY_F_CONTIGUOUS : 0,
+                                NULL);
+}
+
+/* With our handler, or with that which the program has set itself. */
+static PyObject *new_large_array(PyArray_Descr *dtype, int ndim, const npy_intp *shape,
+                                 const npy_intp *strides, int fortran)
+{
+    if (add_gc_callback() < 0)
+        return NULL;
+    PyObject *before = PyDataMem_SetHandler(capsule), *array = NULL;
+    if (before == PyDataMem_DefaultHandler)
+        array = new_array(dtype, ndim, shape, strides, fortran);
+    PyObject *set = before ? PyDataMem_SetHandler(before) : NULL;
+    if (set && before != PyDataMem_DefaultHandler)
+        array = new_array(dtype, ndim, shape, strides, fortran);
+    if (set == NULL)
+        Py_CLEAR(array);
+    Py_XDECREF(before);
+    Py_XDECREF(set);
+    return array;
 }
 
 PyObject *fastrelu_new_array(PyObject *object, int ndim, const intptr_t *shape,
@@ -95,20 +110,10 @@ PyObject *fastrelu_new_array(PyObject *object, int ndim, const intptr_t *shape,
 
     for (int axis = 0; axis < ndim; axis++)
         bytes *= (size_t)shape[axis]; /* of an array that is there: no overflow */
-    if (bytes < FASTRELU_CACHED_FROM || fastrelu_get_cache_limit() == 0)
-        return new_array(dtype, ndim, shape, strides, fortran);
-
-    if (add_gc_callback() < 0)
-        return NULL;
-    PyObject *before = PyDataMem_SetHandler(capsule), *array = NULL;
-    if (before == PyDataMem_DefaultHandler)
-        array = new_array(dtype, ndim, shape, strides, fortran);
-    PyObject *set = before ? PyDataMem_SetHandler(before) : NULL;
-    if (set && before != PyDataMem_DefaultHandler) /* the program has its own */
-        array = new_array(dtype, ndim, shape, strides, fortran);
-    if (set == NULL)
-        Py_CLEAR(array);
-    Py_XDECREF(before);
-    Py_XDECREF(set);
-    return array;
+    const int large = bytes >= FASTRELU_CACHED_FROM && fastrelu_get_cache_limit() > 0;
+    PyObject *array = large ? new_large_array(dtype, ndim, shape, strides, fortran)
+                            : new_array(dtype, ndim, shape, strides, fortran);
+    if (array || !fastrelu_give_memory_back())
+        return array;
+    return new_array(dtype, ndim, shape, strides, fortran);
 }

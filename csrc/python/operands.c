@@ -1,29 +1,10 @@
 /* What the fast call, the functions of masks and the patch ask of Python objects. */
 
-#include "python/operands.h"
-
 #define NO_IMPORT_ARRAY
-#include <numpy/arrayobject.h>
+#include "python/operands.h"
 
 #include <float.h>
 #include <math.h>
-#include <string.h>
-
-int fastrelu_is_plain_array(PyObject *operand, int type_num)
-{
-    if (!PyArray_CheckExact(operand))
-        return 0;
-    PyArray_Descr *dtype = PyArray_DESCR((PyArrayObject *)operand);
-    return dtype->type_num == type_num && PyArray_ISNBO(dtype->byteorder) &&
-           PyDataType_METADATA(dtype) == NULL;
-}
-
-int fastrelu_same_shape(PyObject *array, PyObject *other)
-{
-    PyArrayObject *a = (PyArrayObject *)array, *b = (PyArrayObject *)other;
-    return PyArray_NDIM(a) == PyArray_NDIM(b) &&
-           memcmp(PyArray_DIMS(a), PyArray_DIMS(b), sizeof(npy_intp) * PyArray_NDIM(a)) == 0;
-}
 
 int fastrelu_may_write(PyObject *array, const char *name)
 {

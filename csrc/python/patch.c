@@ -30,12 +30,6 @@ void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc
     maximum_kernels[zero_operand][type_num].inputs = chosen ? ((PyUFuncObject *)ufunc)->nin : 0;
 }
 
-/* Whether it is an exact array, and not of no dimensions. */
-static inline int has_axes(PyObject *operand)
-{
-    return PyArray_CheckExact(operand) && PyArray_NDIM((PyArrayObject *)operand) > 0;
-}
-
 /* Whether it is a zero of the array's own dtype, and not -0.0: a scalar, or an array without
    dimensions. */
 static int is_zero_of_dtype(PyObject *operand, PyArrayObject *array)
@@ -84,7 +78,7 @@ static PyObject *maximum_call(PyObject *self, PyObject *const *args, size_t narg
                               PyObject *kwnames)
 {
     if (PyVectorcall_NARGS(nargsf) >= 2) {
-        const int first = has_axes(args[0]), last = has_axes(args[1]);
+        const int first = fastrelu_has_axes(args[0]), last = fastrelu_has_axes(args[1]);
         if (first != last && is_zero(args[first], args[last]))
             return call_with_zero(self, args, nargsf, kwnames, first);
     }

@@ -2,6 +2,8 @@
 
 #include "runtime/execute.h"
 
+#include <string.h>
+
 #include "kernels/compiler.h"
 #include "runtime/threads.h"
 
@@ -188,8 +190,8 @@ void fastrelu_execute_large_masked(const struct fastrelu_mask_kernel *kernel, ch
     execute_rows(&execution, 1, kernel->itemsize, 1);
 }
 
-void fastrelu_execute_operands(const struct fastrelu_kernel *kernel,
-                               const struct fastrelu_operands *operands)
+static void execute_axes(const struct fastrelu_kernel *kernel,
+                         const struct fastrelu_operands *operands)
 {
     const int inputs = kernel->inputs, inner = operands->axes - 1;
     const size_t n = operands->shape[inner];
@@ -197,10 +199,6 @@ void fastrelu_execute_operands(const struct fastrelu_kernel *kernel,
     size_t rows = 1, bytes = 0;
     int aligned = 1;
 
-    if (inner == 0) {
-        fastrelu_execute(kernel, operands->args, steps, n);
-        return;
-    }
     for (int axis = 0; axis < inner; axis++) {
         rows *= operands->shape[axis];
         aligned &= operands->steps[axis][inputs] % STREAM_ALIGNMENT == 0;
@@ -221,4 +219,92 @@ void fastrelu_execute_operands(const struct fastrelu_kernel *kernel,
                              : kernel->contiguous;
     execute_rows(&execution, rows, kernel->itemsize,
                  bytes >= fastrelu_current_thresholds.parallel_bytes);
+}
+
+/* An input that is the same short row for every row of the others is repeated in a buffer, a tile,
+   so that a call of the kernel takes several rows. Tiles begin and end with cache lines of the
+   output: a load of the rest of a line waits for a store in flight to its beginning. A tile lies
+   half a page from the output: a load waits for a store in flight to the same place in another
+   page. */
+
+enum { MIN_TILE = 1 << 10, MAX_TILE = 3 << 12, PAGE = 1 << 12 };
+
+/* The input that is such a row, or -1. */
+static int find_row_operand(const struct fastrelu_kernel *kernel,
+                            const struct fastrelu_operands *operands)
+{
+    const ptrdiff_t itemsize = (ptrdiff_t)kernel->itemsize;
+    int row = -1;
+
+    if (operands->axes != 2 || operands->shape[1] * kernel->itemsize > MAX_TILE / 2)
+        return -1;
+    for (int i = 0; i <= kernel->inputs; i++) {
+        const ptrdiff_t step = operands->steps[1][i], next = operands->steps[0][i];
+        if (row < 0 && i < kernel->inputs && step == itemsize && next == 0)
+            row = i;
+        else if (next != (ptrdiff_t)operands->shape[1] * step)
+            return -1;
+    }
+    return row;
+}
+
+/* How many rows a tile has: whole cache lines, if that is possible. */
+static size_t rows_per_tile(size_t row, size_t rows)
+{
+    const size_t wanted = row * rows / 8;
+    const size_t bytes = wanted < MIN_TILE ? MIN_TILE : wanted > MAX_TILE ? MAX_TILE : wanted;
+    const size_t lowest_bit = row & -row,
+                 whole = lowest_bit < CACHE_LINE ? CACHE_LINE / lowest_bit : 1;
+    const size_t n = bytes / row / whole * whole;
+    return n ? n : bytes / row ? bytes / row : 1;
+}
+
+static void execute_tiles(const struct fastrelu_kernel *kernel,
+                          const struct fastrelu_operands *operands, int row_operand)
+{
+    char buffer[MAX_TILE + PAGE];
+    const int out = kernel->inputs;
+    const size_t itemsize = kernel->itemsize, n = operands->shape[1], rows = operands->shape[0];
+    const size_t over = (uintptr_t)operands->args[out] % CACHE_LINE;
+    const size_t to_line = over % itemsize ? 0 : (CACHE_LINE - over) % CACHE_LINE / itemsize;
+    const size_t head = to_line < n ? to_line : 0, tile_n = n * rows_per_tile(n * itemsize, rows);
+    const uintptr_t place = (uintptr_t)operands->args[out] + head * itemsize + PAGE / 2;
+    char *const tile = buffer + (place - (uintptr_t)buffer) % PAGE;
+    const char *const row = operands->args[row_operand];
+    struct fastrelu_operands tiled = *operands;
+
+    if (head)
+        fastrelu_execute(kernel, operands->args, operands->steps[1], head);
+    memcpy(tile, row + head * itemsize, (n - head) * itemsize);
+    for (size_t i = n - head; i < tile_n; i += n)
+        memcpy(tile + i * itemsize, row, (i + n < tile_n ? n : tile_n - i) * itemsize);
+
+    for (int i = 0; i <= out; i++) {
+        tiled.args[i] += (ptrdiff_t)head * operands->steps[1][i];
+        tiled.steps[0][i] = (ptrdiff_t)tile_n * operands->steps[1][i];
+    }
+    tiled.args[row_operand] = tile;
+    tiled.steps[0][row_operand] = 0;
+    tiled.shape[0] = (n * rows - head) / tile_n;
+    tiled.shape[1] = tile_n;
+    if (tiled.shape[0])
+        execute_axes(kernel, &tiled);
+
+    for (int i = 0; i <= out; i++)
+        tiled.args[i] += (ptrdiff_t)tiled.shape[0] * tiled.steps[0][i];
+    const size_t left = (n * rows - head) % tile_n;
+    if (left)
+        fastrelu_execute(kernel, tiled.args, tiled.steps[1], left);
+}
+
+void fastrelu_execute_operands(const struct fastrelu_kernel *kernel,
+                               const struct fastrelu_operands *operands)
+{
+    const int row_operand = find_row_operand(kernel, operands);
+    if (operands->axes == 1)
+        fastrelu_execute(kernel, operands->args, operands->steps[0], operands->shape[0]);
+    else if (row_operand >= 0)
+        execute_tiles(kernel, operands, row_operand);
+    else
+        execute_axes(kernel, operands);
 }

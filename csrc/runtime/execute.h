@@ -65,6 +65,19 @@ static inline void fastrelu_execute(const struct fastrelu_kernel *kernel, char *
         kernel->strided(args, steps, n);
 }
 
+/* Steps that the contiguous kernel takes. */
+static inline void fastrelu_execute_contiguous(const struct fastrelu_kernel *kernel,
+                                               char *const args[], const ptrdiff_t steps[],
+                                               size_t n)
+{
+    const size_t most = n * kernel->itemsize * (size_t)(kernel->inputs + 1);
+    if (most < fastrelu_current_thresholds.parallel_bytes &&
+        most < fastrelu_current_thresholds.streaming_bytes)
+        kernel->contiguous(args, steps, n);
+    else
+        fastrelu_execute(kernel, args, steps, n);
+}
+
 static inline void fastrelu_execute_masked(const struct fastrelu_mask_kernel *kernel,
                                            char *const args[], size_t n)
 {
