@@ -1,9 +1,15 @@
-"""What this process may use of the machine: CPUs and memory, as the system's limits say."""
+"""The CPUs and the memory that this process may use: the smallest limit that the system sets."""
 
 import os
 from pathlib import Path
 
-_CONTROLLERS = {"cpu.max": "cpu", "memory.max": "memory"}  # of version 2, and their names in 1
+
+def whole_number(text):
+    """Return the number that decimal digits spell, or None for any other text."""
+    try:
+        return int(text) if text.isdecimal() else None
+    except ValueError:  # more digits than Python converts
+        return None
 
 
 def usable_cpus(root="/"):
@@ -18,19 +24,20 @@ def usable_cpus(root="/"):
     Returns
     -------
     int
-        Those of its affinity, or fewer if the quota of a control group leaves less; at least 1.
+        The CPUs of its affinity, or fewer if the quota of a control group is smaller; at least 1.
     """
     try:
         cpus = len(os.sched_getaffinity(0))
     except (AttributeError, OSError):
         cpus = os.cpu_count() or 1
-    for group in _groups(root, "cpu.max"):
-        quota = _read(group / "cpu.max").split() or [
+    for group in _groups(root, "cpu"):
+        texts = _read(group / "cpu.max").split() or [
             _read(group / "cpu.cfs_quota_us"),
             _read(group / "cpu.cfs_period_us"),
         ]
-        if len(quota) == 2 and all(map(str.isdecimal, quota)) and int(quota[1]) > 0:
-            cpus = min(cpus, -(-int(quota[0]) // int(quota[1])))
+        numbers = [whole_number(text) for text in texts]
+        if len(numbers) == 2 and None not in numbers and numbers[1] > 0:
+            cpus = min(cpus, -(-numbers[0] // numbers[1]))
     return max(1, cpus)
 
 
@@ -56,12 +63,10 @@ def usable_memory(root="/"):
         limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
     except (AttributeError, ImportError, OSError, ValueError):
         pass
-    for group in _groups(root, "memory.max"):
+    for group in _groups(root, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
-            limit = _read(group / name)
-            if limit.isdecimal():
-                limits.append(int(limit))
-    return min((limit for limit in limits if limit > 0), default=1 << 30)
+            limits.append(whole_number(_read(group / name)))
+    return min((limit for limit in limits if limit is not None and limit > 0), default=1 << 30)
 
 
 def last_level_cache():
@@ -76,21 +81,36 @@ def last_level_cache():
     return 32 << 20
 
 
-def _groups(root, name):
-    """Yield the folders of this process's control group and of those that it is in."""
-    for line in _read(Path(root, "proc/self/cgroup")).splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers and _CONTROLLERS[name] not in controllers.split(","):
+def _groups(root, controller):
+    """Yield the folders of this process's control groups and of their parent groups."""
+    for line in _text(Path(root, "proc/self/cgroup")).split("\n"):
+        fields = line.split(":", 2)
+        if len(fields) != 3 or (fields[1] and controller not in fields[1].split(",")):
             continue
-        top = Path(root, "sys/fs/cgroup", controllers)
-        group = top.joinpath(path.lstrip("/"))
-        yield group
-        if group != top:
-            yield from (parent for parent in group.parents if parent.is_relative_to(top))
+        for top in _hierarchies(Path(root, "sys/fs/cgroup"), controller if fields[1] else None):
+            group = top.joinpath(fields[2].lstrip("/"))
+            yield group
+            if group != top:
+                yield from (parent for parent in group.parents if parent.is_relative_to(top))
+
+
+def _hierarchies(mounts, controller):
+    """Return the folder of version 2, or those of version 1 that are named after a controller."""
+    if controller is None:
+        return [mounts]
+    try:
+        names = sorted(os.listdir(mounts))
+    except OSError:
+        return []
+    return [mounts / name for name in names if controller in name.split(",")]
 
 
 def _read(path):
+    return _text(path).strip()
+
+
+def _text(path):
     try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
+        return os.fsdecode(path.read_bytes())
+    except (OSError, ValueError):  # ValueError: a path with a null character
         return ""
