@@ -139,11 +139,13 @@ def relu_backward(
         np.asarray(a, dtype) if type(a) in (int, float) else a.astype(dtype, casting=casting)
         for a in (grad, x)
     )
-    grad, x = np.broadcast_arrays(grad, x, subok=subok)
-    y = np.array(grad, order=order, subok=subok)
     zero = zero_of(dtype)
     with np.errstate(all="ignore"):
-        y[np.less_equal(x, zero)] = zero
+        stops = np.zeros(grad.shape, bool) | np.less_equal(np.asarray(x), zero)
+    if grad.shape != stops.shape:  # not by np.broadcast_arrays, which stops at 32 dimensions
+        grad = np.broadcast_to(grad, stops.shape, subok=subok)
+    y = np.array(grad, order=order, subok=subok)
+    y[stops] = zero
     return _deliver(y, out, where, casting)
 
 
