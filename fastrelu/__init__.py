@@ -1,13 +1,10 @@
 """ReLU for NumPy arrays, forward and backward, in SIMD C kernels behind genuine NumPy ufuncs."""
 
-import os
-import sys
-import warnings
-from types import MappingProxyType
-
 import numpy as np
 
-from . import _memory, _patch, _threads, reference
+from . import reference
+from ._backend import functions as _functions
+from ._backend import implementations, isa
 from ._memory import cache_info, clear_cache, set_cache_limit
 from ._patch import numpy_is_patched, patch_numpy, patched_numpy, unpatch_numpy
 from ._threads import get_num_threads, num_threads, set_num_threads
@@ -37,47 +34,10 @@ __all__ = [
 ]
 
 
-def _choose():
-    """Return the instruction set to use and everything there is to choose from."""
-    wanted = os.environ.get("FASTRELU_ISA", "")
-    if wanted == "python":
-        return "python", {}
-    try:
-        from . import _core
-    except ImportError as error:
-        advice = (
-            f"fastrelu._core, its compiled part, cannot be imported ({error}). To build it for "
-            "this Python, install fastrelu again where there is a C compiler"
-        )
-        if wanted:
-            raise ImportError(
-                f"FASTRELU_ISA={wanted}: {advice}; FASTRELU_ISA=python does without it."
-            ) from error
-        warnings.warn(
-            f"{advice}; to do without it and see no warning, set FASTRELU_ISA=python. "
-            "Until then fastrelu runs its reference, which is slow.",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-        return "python", {}
-    names = list(_core.implementations)
-    if wanted and wanted not in names:
-        why = "this CPU does not run it" if wanted in _core.compiled_isas else "there is no such set"
-        raise ImportError(
-            f"FASTRELU_ISA={wanted}: {why}; the choices here are {', '.join(names)}, python"
-        )
-    _threads.start(_core)
-    _memory.start(_core)
-    return wanted or names[0], _core.implementations
-
-
-isa, _found = _choose()
-implementations = MappingProxyType(_found)
-_used = reference if isa == "python" else implementations[isa]
-relu, relu_backward = _used.relu, _used.relu_backward
-relu_with_mask = _used.relu_with_mask
-relu_backward_from_mask = _used.relu_backward_from_mask
-_patch.start(None if isa == "python" else sys.modules[f"{__name__}._core"], relu, relu_backward)
+relu = _functions.relu
+relu_backward = _functions.relu_backward
+relu_with_mask = _functions.relu_with_mask
+relu_backward_from_mask = _functions.relu_backward_from_mask
 
 
 def relu_derivative(x, at_zero=0):

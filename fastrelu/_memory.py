@@ -1,13 +1,15 @@
-"""The memory that is kept for the next large output."""
+"""The block cache: memory of large outputs that later outputs reuse."""
 
 import operator
 import os
 import warnings
 from typing import NamedTuple
 
-from ._limits import usable_memory
+from ._backend import core
+from ._limits import usable_memory, whole_number
 
-DEFAULT_MOST = 512 << 20
+DEFAULT_MAX = 512 << 20
+MAX_LIMIT = 1 << 62
 VARIABLE = "FASTRELU_CACHE_BYTES"
 
 
@@ -20,29 +22,19 @@ class CacheInfo(NamedTuple):
     limit: int
 
 
-_core = None  # the compiled part, once it is in use
-
-
-def start(core):
-    """Give the compiled part its limit."""
-    global _core
-    _core = core
-    core.set_cache_limit(_initial())
-
-
 def cache_info():
     """
-    Return what the memory kept for the next large output has been good for.
+    Return the statistics of the block cache.
 
-    A large new output (1 MiB or more, of arrays that are contiguous) gets memory that an earlier
-    one has left, if there is some of about its size: writing to new pages costs more than ReLU
-    itself. What nobody has asked for in 5 seconds goes back to the system.
+    The cache holds the memory of large outputs (1 MiB or more) that are gone, and a later output of
+    about the same size reuses it: writing to new pages costs more than ReLU itself. A block that
+    has not been reused for 5 seconds goes back to the system.
 
     Returns
     -------
     CacheInfo
-        A named tuple: hits and misses, in outputs; bytes_held, in blocks that are kept and not in
-        use; limit, the most bytes that are held. Zeros where nothing is compiled.
+        A named tuple: hits and misses count outputs; bytes_held is the size of the blocks that the
+        cache holds; limit is the most that it may hold. All are 0 where nothing is compiled.
 
     Examples
     --------
@@ -51,30 +43,29 @@ def cache_info():
     >>> fastrelu.cache_info().bytes_held
     0
     """
-    return CacheInfo(*((0, 0, 0, 0) if _core is None else _core.cache_info()))
+    return CacheInfo(*core.cache_info())
 
 
 def clear_cache():
     """
-    Give all memory that is kept for the next large output back to the system.
+    Give all memory that the block cache holds back to the system.
 
     Examples
     --------
     >>> import fastrelu
     >>> fastrelu.clear_cache()
     """
-    if _core is not None:
-        _core.clear_cache()
+    core.clear_cache()
 
 
 def set_cache_limit(n):
     """
-    Set how many bytes of memory are kept at most for the next large output.
+    Set how many bytes of memory the block cache may hold.
 
     Parameters
     ----------
     n : int
-        0 keeps none. To begin with it is the value of the environment variable
+        0 turns the cache off. The default is the value of the environment variable
         FASTRELU_CACHE_BYTES, else the smaller of 512 MiB and an eighth of the memory that this
         process may use.
 
@@ -98,20 +89,23 @@ def set_cache_limit(n):
         limit = -1
     if limit < 0:
         raise ValueError(f"the limit must be a whole number of bytes from 0 up, not {n!r}")
-    if _core is not None:
-        _core.set_cache_limit(min(limit, 1 << 62))
+    core.set_cache_limit(min(limit, MAX_LIMIT))
 
 
 def _initial():
-    default = min(DEFAULT_MOST, usable_memory() // 8)
+    default = min(DEFAULT_MAX, usable_memory() // 8)
     text = os.environ.get(VARIABLE, "").strip()
-    if text.isdecimal():
-        return min(int(text), 1 << 62)
+    number = whole_number(text)
+    if number is not None:
+        return min(number, MAX_LIMIT)
     if text:
         warnings.warn(
             f"{VARIABLE}={text}: a whole number of bytes is needed; "
-            f"fastrelu keeps at most {default}",
+            f"the cache of fastrelu holds at most {default}",
             RuntimeWarning,
             stacklevel=4,
         )
     return default
+
+
+core.set_cache_limit(_initial())

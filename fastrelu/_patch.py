@@ -6,30 +6,11 @@ import warnings
 
 import numpy as np
 
+from ._backend import core, functions
+
 VARIABLE = "FASTRELU_PATCH_NUMPY"
 
-_core = None  # the compiled part, once it is in use
-_candidates = ()
-_chosen = False
-
-
-def start(core, relu, relu_backward):
-    """Take the compiled part and the ufuncs in use; patch if the environment asks for it."""
-    global _core, _candidates
-    _core = core
-    _candidates = relu, relu_backward
-    wanted = os.environ.get(VARIABLE, "").strip()
-    if wanted == "1":
-        try:
-            patch_numpy()
-        except RuntimeError as error:
-            warnings.warn(f"{VARIABLE}=1: {error}", RuntimeWarning, stacklevel=3)
-    elif wanted not in ("", "0"):
-        warnings.warn(
-            f"{VARIABLE}={wanted}: 1 or 0 is needed; np.maximum stays as it is",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+_is_chosen = False
 
 
 def patch_numpy():
@@ -62,16 +43,14 @@ def patch_numpy():
     array([0., 2.])
     >>> fastrelu.unpatch_numpy()
     """
-    global _chosen
-    if _core is None:
-        raise RuntimeError("np.maximum cannot be patched: fastrelu runs its reference in Python")
-    if not _chosen:
+    global _is_chosen
+    if not _is_chosen:
         for zero_is_last in (False, True):
-            for dtype in map(np.dtype, _core.KERNEL_TYPES):
+            for dtype in map(np.dtype, core.KERNEL_TYPES):
                 if ufunc := _choose(zero_is_last, dtype):
-                    _core.choose_for_maximum(zero_is_last, dtype, ufunc)
-        _chosen = True
-    _core.patch_maximum(np.maximum)
+                    core.choose_for_maximum(zero_is_last, dtype, ufunc)
+        _is_chosen = True
+    core.patch_maximum(np.maximum)
 
 
 def unpatch_numpy():
@@ -91,9 +70,7 @@ def unpatch_numpy():
     >>> fastrelu.numpy_is_patched()
     False
     """
-    if _core is None:
-        raise RuntimeError("np.maximum is not patched")
-    _core.unpatch_maximum()
+    core.unpatch_maximum()
 
 
 def numpy_is_patched():
@@ -111,7 +88,7 @@ def numpy_is_patched():
     >>> fastrelu.numpy_is_patched()
     False
     """
-    return _core is not None and _core.maximum_is_patched()
+    return core.maximum_is_patched()
 
 
 @contextlib.contextmanager
@@ -146,7 +123,7 @@ def patched_numpy():
 
 def _choose(zero_is_last, dtype):
     """Return the ufunc that gives, of the array alone, what np.maximum gives here; or None."""
-    for ufunc in _candidates:
+    for ufunc in functions.relu, functions.relu_backward:
         for x in _probes(dtype):
             expected = np.maximum(x, 0) if zero_is_last else np.maximum(0, x)
             if ufunc(*[x] * ufunc.nin).tobytes() != expected.tobytes():
@@ -169,3 +146,21 @@ def _probes(dtype):
         info = np.iinfo(dtype)
         values = np.array([info.min, info.min // 2, info.min + 1, 0, 1, info.max], dtype)
     return [values[n:] for n in range(len(values))] + [np.tile(values, 50)]
+
+
+def _patch_if_asked():
+    wanted = os.environ.get(VARIABLE, "").strip()
+    if wanted == "1":
+        try:
+            patch_numpy()
+        except RuntimeError as error:
+            warnings.warn(f"{VARIABLE}=1: {error}", RuntimeWarning, stacklevel=4)
+    elif wanted not in ("", "0"):
+        warnings.warn(
+            f"{VARIABLE}={wanted}: 1 or 0 is needed; np.maximum stays as it is",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+_patch_if_asked()

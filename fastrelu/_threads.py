@@ -6,33 +6,18 @@ import os
 import sys
 import warnings
 
-from ._limits import last_level_cache, usable_cpus
+from ._backend import core, isa
+from ._limits import last_level_cache, usable_cpus, whole_number
 
-DEFAULT_MOST = 4  # so few saturate the memory of most machines
-MOST = 64
+DEFAULT_MAX = 4  # so few saturate the memory of most machines
+MAX_THREADS = core.MAX_THREADS
 VARIABLES = ("FASTRELU_NUM_THREADS", "OMP_NUM_THREADS")
 
-# Bytes that a call reads and writes. Measured on 2 cores (Zen 4), in µs by one thread, by two when
-# the second is awake, and when it sleeps, for waking it costs 10 and more: 1 MiB 12, 7, 22; 2 MiB
-# 25, 14, 35; 4 MiB 44, 25, 66; 8 MiB 88, 46, 85. At 2 MiB what is won in a loop of calls outweighs
-# what is lost in a single one.
+# A call is threaded from this many bytes read and written. Measured on 2 cores (Zen 4), in µs by
+# one thread, by two when the second is awake, and by two when it sleeps, for a wake-up costs 10 and
+# more: 1 MiB 12, 7, 22; 2 MiB 25, 14, 35; 4 MiB 44, 25, 66; 8 MiB 88, 46, 85. At 2 MiB a loop of
+# calls gains more than a single call loses.
 THREADED_FROM = 2 << 20
-
-_core = None  # the compiled part, once it is in use
-
-
-def start(core):
-    """Give the compiled part its number of threads, and the sizes that are large."""
-    global _core
-    _core = core
-    core.set_num_threads(_initial())
-    # Stores past the caches win from where the operands no longer fit into the last one. Measured
-    # by two threads with 32 MiB of it, in rows of one call, as the time over that of plain stores,
-    # with 12, 16, 20, 24, 28 and 32 MiB of output. Forward alone: 1.43, 1.32, 1.13, 0.99, 0.81,
-    # 0.60; and a sum of it: 0.80, 0.73, 0.77, 0.72, 0.73, 0.68. Backward alone: 1.03, 0.76, 0.75,
-    # 0.70, 0.72, 0.75; and a sum: 0.98, 0.84, 0.85, 0.86, 0.86, 0.86.
-    core.set_thresholds(THREADED_FROM, last_level_cache() * 5 // 4)
-    _tell_threadpoolctl()
 
 
 def get_num_threads():
@@ -53,7 +38,7 @@ def get_num_threads():
     ...     fastrelu.get_num_threads()
     1
     """
-    return 1 if _core is None else _core.get_num_threads()
+    return core.get_num_threads()
 
 
 def set_num_threads(n):
@@ -79,9 +64,7 @@ def set_num_threads(n):
     1
     >>> fastrelu.set_num_threads(before)
     """
-    n = _checked(n)
-    if _core is not None:
-        _core.set_num_threads(n)
+    core.set_num_threads(_checked(n))
 
 
 def num_threads(n):
@@ -128,24 +111,24 @@ def _checked(n):
         number = 0 if isinstance(n, bool) else operator.index(n)
     except TypeError:
         number = 0
-    if not 1 <= number <= MOST:
+    if not 1 <= number <= MAX_THREADS:
         raise ValueError(
-            f"the number of threads must be a whole number from 1 to {MOST}, not {n!r}"
+            f"the number of threads must be a whole number from 1 to {MAX_THREADS}, not {n!r}"
         )
     return number
 
 
 def _initial():
-    default = min(DEFAULT_MOST, usable_cpus())
+    default = min(DEFAULT_MAX, usable_cpus())
     for variable in VARIABLES:
         text = os.environ.get(variable, "").strip()
         if not text:
             continue
-        first = text.split(",")[0].strip()  # OpenMP's may name one for each level
-        if first.isdecimal() and int(first) > 0:
-            return min(int(first), MOST)
+        first = text.split(",")[0].strip()  # OpenMP's variable may list one number per level
+        if number := whole_number(first):
+            return min(number, MAX_THREADS)
         warnings.warn(
-            f"{variable}={text}: a whole number from 1 to {MOST} is needed; "
+            f"{variable}={text}: a whole number from 1 to {MAX_THREADS} is needed; "
             f"fastrelu uses {default}",
             RuntimeWarning,
             stacklevel=4,
@@ -154,29 +137,73 @@ def _initial():
     return default
 
 
-def _tell_threadpoolctl():
-    """Let threadpoolctl see and limit the pool, if it is installed."""
+def _register(threadpoolctl, stacklevel):
+    """Let threadpoolctl see and limit the pool, or warn why it cannot."""
     try:
-        import threadpoolctl
-    except ImportError:
-        return
-    register = getattr(threadpoolctl, "register", None)
-    if register is None:  # before 3.2
-        return
+        base, register = threadpoolctl.LibController, threadpoolctl.register
 
-    class FastreluController(threadpoolctl.LibController):
-        user_api = "fastrelu"
-        internal_api = "fastrelu"
-        filename_prefixes = ("_core",)
-        check_symbols = ("fastrelu_get_num_threads", "fastrelu_set_num_threads")
+        class FastreluController(base):
+            user_api = "fastrelu"
+            internal_api = "fastrelu"
+            filename_prefixes = ("_core",)
+            check_symbols = ("fastrelu_get_num_threads", "fastrelu_set_num_threads")
 
-        def get_num_threads(self):
-            return self.dynlib.fastrelu_get_num_threads()
+            def get_num_threads(self):
+                return self.dynlib.fastrelu_get_num_threads()
 
-        def set_num_threads(self, num_threads):
-            self.dynlib.fastrelu_set_num_threads(num_threads)
+            def set_num_threads(self, num_threads):
+                self.dynlib.fastrelu_set_num_threads(num_threads)
 
-        def get_version(self):
-            return getattr(sys.modules.get("fastrelu"), "__version__", None)
+            def get_version(self):
+                return getattr(sys.modules.get("fastrelu"), "__version__", None)
 
-    register(FastreluController)
+        register(FastreluController)
+    except Exception as error:
+        warnings.warn(
+            "threadpoolctl does not see fastrelu's threads, for they cannot be registered "
+            f"({type(error).__name__}: {error}); threadpoolctl 3.2 or later is needed",
+            RuntimeWarning,
+            stacklevel=stacklevel,
+        )
+
+
+class _Finder:
+    """
+    Finds threadpoolctl as the next finders do, and registers the pool when it has been imported.
+
+    `import fastrelu` does not import threadpoolctl, which would cost as much again, and a program
+    may import it later. threadpoolctl looks for nothing that a library could leave for it.
+    """
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name != "threadpoolctl":
+            return None
+        for finder in sys.meta_path[sys.meta_path.index(cls) + 1 :]:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                break
+        else:
+            return None
+        if hasattr(spec.loader, "exec_module"):
+            exec_module = spec.loader.exec_module
+
+            def exec_and_register(module):
+                exec_module(module)
+                _register(module, stacklevel=3)
+
+            spec.loader.exec_module = exec_and_register
+        return spec
+
+
+core.set_num_threads(_initial())
+# Non-temporal stores win once the operands no longer fit into the last-level cache. Measured by two
+# threads with 32 MiB of it, in rows of one call, as the time over that of plain stores, with 12,
+# 16, 20, 24, 28 and 32 MiB of output. Forward alone: 1.43, 1.32, 1.13, 0.99, 0.81, 0.60; and a sum
+# of it: 0.80, 0.73, 0.77, 0.72, 0.73, 0.68. Backward alone: 1.03, 0.76, 0.75, 0.70, 0.72, 0.75; and
+# a sum: 0.98, 0.84, 0.85, 0.86, 0.86, 0.86.
+core.set_thresholds(THREADED_FROM, last_level_cache() * 5 // 4)
+if isa != "python":
+    if sys.modules.get("threadpoolctl") is not None:
+        _register(sys.modules["threadpoolctl"], stacklevel=4)
+    sys.meta_path.insert(0, _Finder)

@@ -510,10 +510,10 @@ def test_a_wrong_number_of_threads(function, n):
 def test_the_most_threads_are_as_many_in_c():
     from fastrelu import _core, _threads
 
-    with fastrelu.num_threads(_threads.MOST):
-        assert fastrelu.get_num_threads() == _threads.MOST
-        _core.set_num_threads(_threads.MOST + 1)
-        assert fastrelu.get_num_threads() == _threads.MOST
+    with fastrelu.num_threads(_threads.MAX_THREADS):
+        assert fastrelu.get_num_threads() == _threads.MAX_THREADS
+        _core.set_num_threads(_threads.MAX_THREADS + 1)
+        assert fastrelu.get_num_threads() == _threads.MAX_THREADS
 
 
 def threads_with(**variables):
