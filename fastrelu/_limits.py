@@ -1,7 +1,6 @@
 """The CPUs and the memory that this process may use: the smallest limit that the system sets."""
 
 import os
-from pathlib import Path
 
 
 def whole_number(text):
@@ -31,9 +30,9 @@ def usable_cpus(root="/"):
     except (AttributeError, OSError):
         cpus = os.cpu_count() or 1
     for group in _groups(root, "cpu"):
-        texts = _read(group / "cpu.max").split() or [
-            _read(group / "cpu.cfs_quota_us"),
-            _read(group / "cpu.cfs_period_us"),
+        texts = _read(group, "cpu.max").split() or [
+            _read(group, "cpu.cfs_quota_us"),
+            _read(group, "cpu.cfs_period_us"),
         ]
         numbers = [whole_number(text) for text in texts]
         if len(numbers) == 2 and None not in numbers and numbers[1] > 0:
@@ -65,7 +64,7 @@ def usable_memory(root="/"):
         pass
     for group in _groups(root, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
-            limits.append(whole_number(_read(group / name)))
+            limits.append(whole_number(_read(group, name)))
     return min((limit for limit in limits if limit is not None and limit > 0), default=1 << 30)
 
 
@@ -82,35 +81,36 @@ def last_level_cache():
 
 
 def _groups(root, controller):
-    """Yield the folders of this process's control groups and of their parent groups."""
-    for line in _text(Path(root, "proc/self/cgroup")).split("\n"):
+    """Yield the folders of this process's control groups, each followed by those of its parents."""
+    mounts = os.path.join(root, "sys/fs/cgroup")
+    for line in _text(root, "proc/self/cgroup").split("\n"):
         fields = line.split(":", 2)
         if len(fields) != 3 or (fields[1] and controller not in fields[1].split(",")):
             continue
-        for top in _hierarchies(Path(root, "sys/fs/cgroup"), controller if fields[1] else None):
-            group = top.joinpath(fields[2].lstrip("/"))
-            yield group
-            if group != top:
-                yield from (parent for parent in group.parents if parent.is_relative_to(top))
+        for top in _hierarchies(mounts, controller) if fields[1] else [mounts]:
+            path = fields[2].strip("/")
+            while path:
+                yield os.path.join(top, path)
+                path = os.path.dirname(path)
+            yield top
 
 
 def _hierarchies(mounts, controller):
-    """Return the folder of version 2, or those of version 1 that are named after a controller."""
-    if controller is None:
-        return [mounts]
+    """Return the folders of version 1 that are named after a controller, whatever else is there."""
     try:
         names = sorted(os.listdir(mounts))
     except OSError:
         return []
-    return [mounts / name for name in names if controller in name.split(",")]
+    return [os.path.join(mounts, name) for name in names if controller in name.split(",")]
 
 
-def _read(path):
-    return _text(path).strip()
+def _read(*path):
+    return _text(*path).strip()
 
 
-def _text(path):
+def _text(*path):
     try:
-        return os.fsdecode(path.read_bytes())
+        with open(os.path.join(*path), "rb") as file:
+            return os.fsdecode(file.read())
     except (OSError, ValueError):  # ValueError: a path with a null character
         return ""

@@ -293,6 +293,12 @@ def test_import_brings_in_nothing_but_numpy_and_the_standard_library(isa):
     assert others == ["fastrelu"]
 
 
+def test_import_is_quick_as_it_needs_little_of_the_standard_library():
+    code = IMPORTED.replace("names - set(sys.stdlib_module_names)", "names - {'fastrelu'}")
+    others = [name for name in python(code).stdout.split() if not name.startswith("_cython")]
+    assert set(others) <= {"cython_runtime", "resource"}
+
+
 def test_import_is_silent_under_every_warning():
     run = python("import fastrelu", "-W", "error")
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
