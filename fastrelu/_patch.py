@@ -1,4 +1,4 @@
-"""np.maximum with a zero, by fastrelu's kernels."""
+"""The patch of np.maximum: fastrelu's kernels compute np.maximum(0, x)."""
 
 import contextlib
 import os
@@ -17,22 +17,23 @@ def patch_numpy():
     """
     Let ``np.maximum(0, x)`` and ``np.maximum(x, 0)`` take fastrelu's kernels, in the whole process.
 
-    `numpy.maximum` stays the same object, so that code which has imported it by name gains as well.
-    What is taken: an exact, native array of integers, float16, float32 or float64, and as the other
-    operand 0, 0.0 or False of Python or a zero of the array's own dtype, with or without ``out``.
-    The result is to the bit what it was, in the sign of zero as well, which depends on the order of
-    the operands: for each dtype and order the kernel is the one that gives what NumPy gives here
-    for a list of special values. Where none does, and for every other call, NumPy is called.
+    `numpy.maximum` stays the same object, so code that has imported it by name gains as well. The
+    kernels take an exact, native array of integers, float16, float32 or float64; the other operand
+    is 0, 0.0 or False of Python or a zero of the array's own dtype; ``out`` may be given. The
+    result is bit for bit what it was, in the sign of zero as well, which depends on the order of
+    the operands: for each dtype and order, the first patch looks for the kernel that gives what
+    NumPy gives for a list of special values. If no kernel does, and in every other call, NumPy
+    computes. ``np.clip(x, 0, None)`` and ``x.clip(0)`` gain too: NumPy calls `numpy.maximum`.
 
     Raises
     ------
     RuntimeError
-        If this NumPy does not let it, or nothing is compiled.
+        If this NumPy does not support it, or nothing is compiled.
 
     See Also
     --------
-    unpatch_numpy : Undoes it; to be called as often.
-    patched_numpy : Does it within a block.
+    unpatch_numpy : Undoes one call.
+    patched_numpy : Patches within a block.
 
     Examples
     --------
@@ -60,7 +61,7 @@ def unpatch_numpy():
     Raises
     ------
     RuntimeError
-        If it is not patched, or if something else has changed its way in since.
+        If it is not patched, or if other code has changed it since.
 
     Examples
     --------
@@ -99,7 +100,7 @@ def patched_numpy():
     Returns
     -------
     context manager
-        It calls `patch_numpy` and in the end `unpatch_numpy`: for the whole process.
+        It calls `patch_numpy` on entry and `unpatch_numpy` on exit, for the whole process.
 
     Raises
     ------
@@ -123,18 +124,19 @@ def patched_numpy():
 
 def _choose(zero_is_last, dtype):
     """Return the ufunc that gives, of the array alone, what np.maximum gives here; or None."""
-    for ufunc in functions.relu, functions.relu_backward:
-        for x in _probes(dtype):
-            expected = np.maximum(x, 0) if zero_is_last else np.maximum(0, x)
-            if ufunc(*[x] * ufunc.nin).tobytes() != expected.tobytes():
-                break
-        else:
-            return ufunc
+    with np.errstate(all="ignore"):
+        for ufunc in functions.relu, functions.relu_backward:
+            for x in _probes(dtype):
+                expected = np.maximum(x, 0) if zero_is_last else np.maximum(0, x)
+                if ufunc(*[x] * ufunc.nin).tobytes() != expected.tobytes():
+                    break
+            else:
+                return ufunc
     return None
 
 
 def _probes(dtype):
-    """Return arrays with signs and NaNs to lose, in the body of a loop and in its tail."""
+    """Return arrays with signed zeros and NaNs, in the body of a loop and in its tail."""
     if dtype.kind == "f":
         bits = np.dtype(f"u{dtype.itemsize}")
         sign = 1 << (8 * dtype.itemsize - 1)
