@@ -1,21 +1,25 @@
 """ReLU for PyTorch's tensors on the CPU, which keeps one bit of each element for its gradient."""
 
-try:
-    import torch
-except ImportError as error:
-    raise ImportError(
-        f"fastrelu.torch needs PyTorch, which cannot be imported ({error}): pip install torch",
-        name="torch",
-    ) from error
+import operator
 
 import fastrelu
 
-__all__ = ["ReLU", "relu"]
+try:
+    import torch
 
-_DTYPES = (
-    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
-    *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
-)
+    operator.attrgetter("compiler.disable", "library.register_fake", "nn.Module", "ops")(torch)
+    _DTYPES = (
+        *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+        *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    )
+except Exception as error:  # a broken installation may raise any
+    raise ImportError(
+        "fastrelu.torch needs PyTorch, which cannot be imported "
+        f"({type(error).__name__}: {error}): pip install torch",
+        name="torch",
+    ) from error
+
+__all__ = ["ReLU", "relu"]
 
 
 @torch.compiler.disable
@@ -57,8 +61,9 @@ def relu(x, /):
     It can be differentiated any number of times, in reverse and in forward mode, and under the
     transforms of `torch.func`, where `torch.vmap` takes row by row. Without ``x.requires_grad``,
     and under `torch.no_grad` and `torch.inference_mode`, no mask is made. `torch.compile` breaks
-    its graph here, and so cannot do with ``fullgraph=True``. It is for large tensors: what a call
-    costs beyond the work is some 30 µs, of `torch.relu` 1 µs.
+    its graph here, and so cannot do with ``fullgraph=True``. `torch.jit.script` raises a
+    RuntimeError, and a module of `torch.jit.trace` runs but cannot be saved. It is for large
+    tensors: what a call costs beyond the work is some 30 µs, of `torch.relu` 1 µs.
 
     A large result is in the memory that fastrelu keeps (see `fastrelu.cache_info`), which
     PyTorch's own accounts of memory do not see, and its storage cannot be resized.
@@ -172,16 +177,23 @@ class _ReluBackward(torch.autograd.Function):
 
 # As operators they are seen by what watches or records PyTorch's: fake tensors, make_fx, profilers.
 # torch.compile would at times trace them without their gradient: it is kept from all that has one.
-_library = torch.library.Library("fastrelu", "DEF")
+# A process defines an operator once, and may import this module again: an operator calls the
+# function that the last import has left here, beside PyTorch's own records of it.
+_here = vars(torch.ops.fastrelu)
+_library = _here["_library"] = _here.get("_library") or torch.library.Library("fastrelu", "DEF")
+_functions = _here.setdefault("_functions", {})
 
 
 def _operator(signature, empty):
     """Define an operator by its function and by what it returns, but for the values."""
 
     def define(function):
-        name = _library.define(signature)
-        _library.impl(name, function, "CPU")
-        torch.library.register_fake(f"fastrelu::{name}", empty, lib=_library)
+        name = signature.partition("(")[0]
+        if name not in _functions:
+            _library.define(signature)
+            _library.impl(name, lambda *args: _functions[name](*args), "CPU")
+            torch.library.register_fake(f"fastrelu::{name}", empty, lib=_library)
+        _functions[name] = function
         return function
 
     return define
