@@ -1,5 +1,7 @@
 """ReLU for NumPy arrays, forward and backward, in SIMD C kernels behind genuine NumPy ufuncs."""
 
+import sys
+
 import numpy as np
 
 from . import reference
@@ -42,6 +44,10 @@ relu_backward_from_mask = _functions.relu_backward_from_mask
 
 def relu_derivative(x, at_zero=0):
     reference.check_at_zero(at_zero)
+    if isinstance(x, int):  # as an array: alone it would be of the default integer, and may not fit
+        x = np.asarray(x)
+    if _is_of_arrow(x):
+        return _derivative_of_arrow(x, at_zero)
     one = reference.one_of(x)
     derivative = relu_backward(one, x)
     if not at_zero:
@@ -50,6 +56,24 @@ def relu_derivative(x, at_zero=0):
         return np.maximum(derivative, np.equal(x, 0))
     with np.errstate(all="ignore"):
         return np.where(np.equal(x, type(one)(0)), one, derivative)[()]
+
+
+def _is_of_arrow(x):
+    """Return whether x is a container of pandas that holds an array of Arrow."""
+    kind = getattr(sys.modules.get("pandas"), "ArrowDtype", None)
+    return isinstance(kind, type) and isinstance(getattr(x, "dtype", None), kind)
+
+
+def _derivative_of_arrow(x, at_zero):
+    # pandas gives a ufunc NaN for a missing number, where the derivative would be 1.
+    if x.dtype.kind == "b":
+        x = x.astype("int64[pyarrow]")
+    filled = x.fillna(0) if x.dtype.kind in "iuf" else x
+    derivative = relu_backward(1, filled)
+    if at_zero:
+        derivative = np.maximum(derivative, np.equal(filled, 0))
+    with np.errstate(all="ignore"):  # NaN in the second operand makes a number missing again
+        return np.maximum(derivative, np.minimum(getattr(x, "array", x), 0))
 
 
 relu_derivative.__doc__ = reference.relu_derivative.__doc__

@@ -183,6 +183,8 @@ def relu_derivative(x, at_zero=0):
     array([0., 1., 1.])
     """
     check_at_zero(at_zero)
+    if isinstance(x, int):  # as an array: alone it would be of the default integer, and may not fit
+        x = np.asarray(x)
     derivative = relu_backward(one_of(x), x)
     with np.errstate(all="ignore"):
         at = np.equal(x, zero_of(derivative.dtype))
