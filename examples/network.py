@@ -209,8 +209,10 @@ def plot_kind(path):
     if kind not in (".svg", ".png"):
         raise BadInputError(f"--plot {path}: the name must end in .svg or .png")
     try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
+        import matplotlib.figure
+
+        matplotlib.figure.Figure, matplotlib.rc_context  # noqa: B018
+    except Exception as error:  # a broken installation may raise any
         raise BadInputError(f"--plot needs matplotlib: {error}") from None
     return kind[1:]
 

@@ -321,7 +321,10 @@ def relu_backward_from_mask(grad, mask, out=None):
 def name_in_ml_dtypes(dtype):
     """Return the name of a type of ml_dtypes; None of any other, and if nobody imported that."""
     name = dtype.type.__name__
-    return name if getattr(sys.modules.get("ml_dtypes"), name, None) is dtype.type else None
+    try:
+        return name if getattr(sys.modules.get("ml_dtypes"), name, None) is dtype.type else None
+    except Exception:  # from a broken ml_dtypes, whose types nobody has
+        return None
 
 
 def is_real(dtype):

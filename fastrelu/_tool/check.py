@@ -1,5 +1,6 @@
 """The self-test: every instruction set of this CPU against the reference, bit for bit."""
 
+import warnings
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -41,13 +42,18 @@ class Result(NamedTuple):
 
 
 def types_of_ml_dtypes():
-    """Return the types of ml_dtypes that have kernels, or none where it is not installed."""
+    """Return the types of ml_dtypes that have kernels, or none where it cannot be imported."""
     try:
         import ml_dtypes
+
+        scalars = [getattr(ml_dtypes, name) for name in ml_dtypes.__all__]
+        dtypes = [np.dtype(s) for s in scalars if isinstance(s, type) and issubclass(s, np.generic)]
     except ImportError:
         return []
-    scalars = [getattr(ml_dtypes, name) for name in ml_dtypes.__all__]
-    dtypes = [np.dtype(s) for s in scalars if isinstance(s, type) and issubclass(s, np.generic)]
+    except Exception as error:  # a broken installation may raise any
+        what = f"{type(error).__name__}: {error}"
+        warnings.warn(f"without the types of ml_dtypes: {what}", RuntimeWarning, stacklevel=2)
+        return []
     return [
         dtype
         for dtype in dtypes

@@ -355,8 +355,10 @@ def _plot_kind(options):
     for option in ("plot", "html"):
         if getattr(options, option) is not None:
             try:
-                import matplotlib.figure  # noqa: F401
-            except ImportError as error:
+                import matplotlib.figure
+
+                matplotlib.figure.Figure, matplotlib.rc_context  # noqa: B018
+            except Exception as error:  # a broken installation may raise any
                 raise BadInputError(f"--{option} needs matplotlib: {error}") from None
     return kind
 

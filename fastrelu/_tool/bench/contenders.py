@@ -83,6 +83,7 @@ class Contender(NamedTuple):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 importlib.import_module(self.library)
+                self.version()
         except ImportError as error:
             missing = getattr(error, "name", None) == self.library
             raise UnavailableError("not installed" if missing else str(error)) from None
