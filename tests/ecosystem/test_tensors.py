@@ -30,7 +30,9 @@ def torch():
 
 @pytest.fixture(scope="module")
 def jax():
-    return pytest.importorskip("jax")
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_cpu_enable_async_dispatch", False)  # as docs/use.md says of callbacks
+    return jax
 
 
 def assert_same(ours, theirs):

@@ -78,6 +78,7 @@ def of_pytorch():
 
 def of_jax():
     jax = pytest.importorskip("jax")
+    jax.config.update("jax_cpu_enable_async_dispatch", False)  # for tests of callbacks after it
 
     def on_cpu(function):
         @functools.wraps(function)
