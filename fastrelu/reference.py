@@ -50,6 +50,10 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
     The types of ml_dtypes give themselves; ``np.maximum(0, x)`` gives int8 for int4 and the like,
     and before NumPy 2.1 float32 for bfloat16. float8_e8m0fnu has no zero and passes whole.
 
+    A dtype of any other library is computed in the first of NumPy's types that it casts to safely,
+    as every ufunc does without a loop for it: ``rational`` of NumPy's tests gives float64, where
+    ``np.maximum``, which has one, gives ``rational``.
+
     References
     ----------
     V. Nair and G. E. Hinton, "Rectified linear units improve restricted Boltzmann machines",
@@ -64,12 +68,9 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
     """
     x = np.asanyarray(x)
     if dtype is None:
-        dtype = np.dtype(int) if x.dtype.kind == "b" else x.dtype.newbyteorder("=")
+        dtype = np.dtype(int) if x.dtype.kind == "b" else _computed_in(x.dtype)
     y = x.astype(dtype, order=order, casting=casting, subok=subok, copy=True)
-    zero = np.zeros((), y.dtype) if y.dtype.kind == "m" else zero_of(y.dtype)
-    with np.errstate(all="ignore"):
-        y[np.less(y, zero)] = zero
-    return _deliver(y, out, where, casting)
+    return _deliver(_rectify(y), out, where, casting)
 
 
 def relu_backward(
@@ -129,7 +130,8 @@ def relu_backward(
     # The type of a Python number is weak: beside an array it takes the array's.
     grad, x = (a if type(a) in (int, float) else np.asanyarray(a) for a in (grad, x))
     if dtype is None:
-        dtype = np.result_type(grad, x).newbyteorder("=")
+        types = [a if type(a) in (int, float) else _computed_in(a.dtype) for a in (grad, x)]
+        dtype = np.result_type(*types)
         if dtype.kind == "b":
             dtype = np.dtype(np.int8)
     dtype = np.dtype(dtype)
@@ -316,6 +318,23 @@ def relu_backward_from_mask(grad, mask, out=None):
     y = grad.copy()
     y[~passes.reshape(y.shape)] = np.zeros((), y.dtype)
     return _copy(out, y)
+
+
+def _rectify(y):
+    """Return an array whose numbers below zero have been set to zero, in place."""
+    zero = np.zeros((), y.dtype) if y.dtype.kind == "m" else zero_of(y.dtype)
+    with np.errstate(all="ignore"):
+        y[np.less(y, zero)] = zero
+    return y
+
+
+def _computed_in(dtype):
+    """Return the dtype that a ufunc without a loop for it computes in, in native byte order."""
+    if dtype.isbuiltin == 2 and not name_in_ml_dtypes(dtype):
+        for char in "bBhHiIlLqQefdgFDG":
+            if np.can_cast(dtype, char):
+                return np.dtype(char)
+    return dtype.newbyteorder("=")
 
 
 def name_in_ml_dtypes(dtype):
