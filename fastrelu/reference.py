@@ -1,6 +1,7 @@
 """What every function means, in plain Python and NumPy: the tests' oracle, and the fallback."""
 
 import sys
+import warnings
 
 import numpy as np
 
@@ -149,6 +150,124 @@ def relu_backward(
     y = np.array(grad, order=order, subok=subok)
     y[stops] = zero
     return _deliver(y, out, where, casting)
+
+
+def add_relu(
+    x, y, /, out=None, *, where=True, casting="same_kind", order="K", dtype=None, subok=True
+):
+    """
+    Rectified sum: ``relu(np.add(x, y))``, element by element, in one pass.
+
+    The same values, dtypes, errors and floating-point warnings as those of the two calls: x + y
+    itself is the result, bit for bit, unless ``x + y < 0``. So a sum that is NaN stays NaN, and
+    one that is -0.0 stays -0.0; integers wrap before the comparison.
+
+    Parameters
+    ----------
+    x, y : array_like
+        The operands of ``np.add``: integers, bool, real and complex floats, timedelta64 or object.
+    out : ndarray, or tuple of one ndarray, optional
+        Where the result goes: of a shape that x and y broadcast to. It may be x or y.
+    where : array_like of bool, optional
+        Where out is written; elsewhere it keeps what it held.
+    casting, order, dtype, subok
+        As every ufunc takes them.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the broadcast shape of x and y and of the dtype that ``np.add`` gives them; a scalar if
+        both are. bool gives the default integer: 1 where either is true. It is out, if that was
+        given.
+
+    Raises
+    ------
+    TypeError
+        If ``np.add`` does not take x and y, if what it gives has no order against 0 (datetime64,
+        strings), if x or y is of a type of ml_dtypes, or if the result does not fit the dtype of
+        out under the casting rule.
+    ValueError
+        If the shapes do not broadcast, or out is read-only.
+
+    See Also
+    --------
+    subtract_relu : the same of a difference.
+    relu : of one operand.
+
+    Notes
+    -----
+    Floating-point warnings are those of ``np.add``, as `numpy.errstate` sets them: "overflow
+    encountered" where finite numbers give an infinity, "invalid value encountered" where infinities
+    give NaN. The comparison with 0 gives none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.add_relu(np.array([-2.0, 0.5, 3.0]), 1.0)
+    array([0. , 1.5, 4. ])
+    """
+    return _rectified(np.add, x, y, out, where, casting, order, dtype, subok)
+
+
+def subtract_relu(
+    x, y, /, out=None, *, where=True, casting="same_kind", order="K", dtype=None, subok=True
+):
+    """
+    Rectified difference: ``relu(np.subtract(x, y))``, element by element, in one pass.
+
+    The same values, dtypes, errors and floating-point warnings as those of the two calls: x - y
+    itself is the result, bit for bit, unless ``x - y < 0``. So a difference that is NaN stays
+    NaN, and one that is -0.0 stays -0.0; integers wrap before the comparison.
+
+    Parameters
+    ----------
+    x, y : array_like
+        The operands of ``np.subtract``: integers, real and complex floats, datetime64, timedelta64
+        or object.
+    out : ndarray, or tuple of one ndarray, optional
+        Where the result goes: of a shape that x and y broadcast to. It may be x or y.
+    where : array_like of bool, optional
+        Where out is written; elsewhere it keeps what it held.
+    casting, order, dtype, subok
+        As every ufunc takes them.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the broadcast shape of x and y and of the dtype that ``np.subtract`` gives them; a scalar
+        if both are. It is out, if that was given.
+
+    Raises
+    ------
+    TypeError
+        If ``np.subtract`` does not take x and y (bool, strings), if what it gives has no order
+        against 0 (datetime64), if x or y is of a type of ml_dtypes, or if the result does not fit
+        the dtype of out under the casting rule.
+    ValueError
+        If the shapes do not broadcast, or out is read-only.
+
+    See Also
+    --------
+    add_relu : the same of a sum.
+    relu : of one operand.
+
+    Notes
+    -----
+    Floating-point warnings are those of ``np.subtract``, as `numpy.errstate` sets them: "overflow
+    encountered" where finite numbers give an infinity, "invalid value encountered" where infinities
+    give NaN. The comparison with 0 gives none.
+
+    The difference of two datetime64 is a timedelta64, which has an order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.subtract_relu(np.array([-2.0, 0.5, 3.0]), 1.0)
+    array([0., 0., 2.])
+    """
+    return _rectified(np.subtract, x, y, out, where, casting, order, dtype, subok)
 
 
 def relu_derivative(x, at_zero=0):
@@ -318,6 +437,23 @@ def relu_backward_from_mask(grad, mask, out=None):
     y = grad.copy()
     y[~passes.reshape(y.shape)] = np.zeros((), y.dtype)
     return _copy(out, y)
+
+
+def _rectified(ufunc, x, y, out, where, casting, order, dtype, subok):
+    """Return relu of what a ufunc of two operands gives, as one ufunc would."""
+    x, y = (a if type(a) in (int, float, complex) else np.asanyarray(a) for a in (x, y))
+    for a in (x, y):
+        if isinstance(a, np.ndarray) and name_in_ml_dtypes(a.dtype):
+            raise TypeError(f"{ufunc.__name__}_relu does not take {a.dtype}")
+    options = {"casting": casting, "order": order, "dtype": dtype, "subok": subok}
+    if out is None or where is True:
+        z = ufunc(x, y, **options)
+    else:  # elsewhere nothing is to be reported; what the memory there holds is not delivered
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "'where' used without 'out'", UserWarning)
+            z = ufunc(x, y, where=where, **options)
+    z = np.asanyarray(z)
+    return _deliver(_rectify(z.astype(int) if z.dtype.kind == "b" else z), out, where, casting)
 
 
 def _rectify(y):

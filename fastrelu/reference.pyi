@@ -120,6 +120,110 @@ def relu_backward(
     subok: bool = True,
 ) -> Any: ...
 @overload
+def add_relu(
+    x: ArrayLike,
+    y: ArrayLike,
+    /,
+    out: _Out[_ArrayT],
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: DTypeLike | None = None,
+    subok: bool = True,
+) -> _ArrayT: ...
+@overload
+def add_relu(
+    x: _Array[_ShapeT, _FloatT] | float,
+    y: _Array[_ShapeT, _FloatT],
+    /,
+    out: None = None,
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: None = None,
+    subok: bool = True,
+) -> _Array[_ShapeT, _FloatT]: ...
+@overload
+def add_relu(
+    x: _Array[_ShapeT, _FloatT],
+    y: float,
+    /,
+    out: None = None,
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: None = None,
+    subok: bool = True,
+) -> _Array[_ShapeT, _FloatT]: ...
+@overload
+def add_relu(
+    x: ArrayLike,
+    y: ArrayLike,
+    /,
+    out: None = None,
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: DTypeLike | None = None,
+    subok: bool = True,
+) -> Any: ...
+@overload
+def subtract_relu(
+    x: ArrayLike,
+    y: ArrayLike,
+    /,
+    out: _Out[_ArrayT],
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: DTypeLike | None = None,
+    subok: bool = True,
+) -> _ArrayT: ...
+@overload
+def subtract_relu(
+    x: _Array[_ShapeT, _FloatT] | float,
+    y: _Array[_ShapeT, _FloatT],
+    /,
+    out: None = None,
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: None = None,
+    subok: bool = True,
+) -> _Array[_ShapeT, _FloatT]: ...
+@overload
+def subtract_relu(
+    x: _Array[_ShapeT, _FloatT],
+    y: float,
+    /,
+    out: None = None,
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: None = None,
+    subok: bool = True,
+) -> _Array[_ShapeT, _FloatT]: ...
+@overload
+def subtract_relu(
+    x: ArrayLike,
+    y: ArrayLike,
+    /,
+    out: None = None,
+    *,
+    where: _Where = True,
+    casting: _Casting = "same_kind",
+    order: _Order = "K",
+    dtype: DTypeLike | None = None,
+    subok: bool = True,
+) -> Any: ...
+@overload
 def relu_derivative(
     x: _Array[_ShapeT, _NumberT], at_zero: _AtZero = 0
 ) -> _Array[_ShapeT, _NumberT]: ...
