@@ -1,4 +1,4 @@
-"""What fastrelu was built with and what it uses, for show_config and for the records of runs."""
+"""The configuration that show_config and the records of measurements give."""
 
 import platform
 

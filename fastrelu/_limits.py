@@ -18,7 +18,7 @@ def usable_cpus(root="/"):
     Parameters
     ----------
     root : str or path, optional
-        Where /proc and /sys are.
+        The folder that holds /proc and /sys.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def usable_memory(root="/"):
     Parameters
     ----------
     root : str or path, optional
-        Where /proc and /sys are.
+        The folder that holds /proc and /sys.
 
     Returns
     -------

@@ -48,7 +48,7 @@ def cache_info():
 
 def clear_cache():
     """
-    Give all memory that the block cache holds back to the system.
+    Return all memory that the block cache holds to the system.
 
     Examples
     --------

@@ -27,9 +27,9 @@ def get_num_threads():
     Returns
     -------
     int
-        The number that `set_num_threads` has set; else that of the environment variable
-        FASTRELU_NUM_THREADS, or OMP_NUM_THREADS; else the CPUs that this process may use, at
-        most 4. Always 1 where nothing is compiled.
+        The number that `set_num_threads` has set. The default is the value of the environment
+        variable FASTRELU_NUM_THREADS, else of OMP_NUM_THREADS, else the number of CPUs that this
+        process may use, at most 4. It is always 1 where nothing is compiled.
 
     Examples
     --------
@@ -74,12 +74,12 @@ def num_threads(n):
     Parameters
     ----------
     n : int
-        From 1 to 64. As with `set_num_threads` it counts for the whole process.
+        From 1 to 64, for the whole process, as with `set_num_threads`.
 
     Returns
     -------
     context manager
-        On its end the number is again what it was on its beginning.
+        On exit it restores the number of threads that it found on entry.
 
     Raises
     ------

@@ -488,12 +488,12 @@ def is_real(dtype):
 
 
 def zero_of(dtype):
-    """Return the zero to compare with: a type of ml_dtypes wants its own, for others 0 will do."""
+    """Return the zero to compare with: a type of ml_dtypes is compared with its own zero alone."""
     return dtype.type(0) if name_in_ml_dtypes(dtype) else 0
 
 
 def one_of(x):
-    """Return the 1 to multiply an operand by: for a type of ml_dtypes of that, else 1 will do."""
+    """Return the gradient of ones for an operand: a 1 of its type for ml_dtypes, else 1."""
     dtype = np.asarray(x).dtype if isinstance(x, list | tuple) else getattr(x, "dtype", None)
     return dtype.type(1) if isinstance(dtype, np.dtype) and name_in_ml_dtypes(dtype) else 1
 

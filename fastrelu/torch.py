@@ -27,9 +27,10 @@ def relu(x, /):
     """
     Rectified linear unit of a tensor: `torch.relu` that keeps one bit an element for its gradient.
 
-    `torch.relu` keeps its output until the backward pass, this a mask: a thirty-second of a float32
-    output. It saves that memory where nothing else keeps the output. A following convolution or
-    `torch.nn.Linear` does keep it, as its input; then the mask only comes on top.
+    `torch.relu` keeps its output until the backward pass; this function keeps a mask, which takes a
+    thirty-second of the memory of a float32 output. It saves memory where nothing else keeps the
+    output. A convolution or `torch.nn.Linear` that follows keeps it as its input; the mask is then
+    an addition.
 
     Parameters
     ----------
@@ -65,8 +66,8 @@ def relu(x, /):
     RuntimeError, and a module of `torch.jit.trace` runs but cannot be saved. It is for large
     tensors: what a call costs beyond the work is some 30 µs, of `torch.relu` 1 µs.
 
-    A large result is in the memory that fastrelu keeps (see `fastrelu.cache_info`), which
-    PyTorch's own accounts of memory do not see, and its storage cannot be resized.
+    The memory of a large result comes from fastrelu's block cache (see `fastrelu.cache_info`):
+    PyTorch's statistics of memory do not count it, and its storage cannot be resized.
 
     Examples
     --------
@@ -212,7 +213,7 @@ def _call(function, x, stride, *args):
     if x.stride() != stride:
         y = x.new_empty_strided(x.shape, stride).copy_(x)
         return function(_memory(y), *args, out=_memory(y)), y
-    # Without out= it is in the memory that fastrelu keeps, which needs no new pages.
+    # Without out= the memory comes from the block cache, which needs no new pages.
     given = function(_memory(x), *args)
     memory = torch.from_numpy(given[0] if isinstance(given, tuple) else given).untyped_storage()
     return given, torch.empty(0, dtype=x.dtype).set_(memory, 0, x.shape, stride)
