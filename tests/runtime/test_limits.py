@@ -1,10 +1,13 @@
 """The limits of control groups are found however they are written, and never fail an import."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import fastrelu
 from fastrelu import _limits
 
 QUOTA = {"cpu.cfs_quota_us": "300000", "cpu.cfs_period_us": "100000"}
@@ -111,3 +114,17 @@ def test_a_number_that_cannot_be_read_is_no_limit(root, text):
     folder = root("0::/\n", {"cpu.max": text, "memory.max": text})
     assert _limits.usable_cpus(folder) == 16
     assert _limits.usable_memory(folder) == everything
+
+
+@pytest.mark.parametrize("variable", ["FASTRELU_NUM_THREADS", "FASTRELU_CACHE_BYTES"])
+def test_a_variable_with_more_digits_than_python_converts_is_a_warning(variable):
+    text = "9" * 5000
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", "import fastrelu; print(fastrelu.isa)"],
+        env={**os.environ, variable: text},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"{fastrelu.isa}\n"
+    assert f"RuntimeWarning: {variable}={text}: a whole number" in done.stderr
