@@ -19,13 +19,16 @@ class NoCore:
     def set_num_threads(self, n):
         pass
 
-    def set_thresholds(self, threaded, streaming):
+    def set_thresholds(self, parallel_bytes, streaming_bytes):
         pass
 
     def cache_info(self):
         return 0, 0, 0, 0
 
     def set_cache_limit(self, size):
+        pass
+
+    def set_huge_pages(self, wanted):
         pass
 
     def clear_cache(self):

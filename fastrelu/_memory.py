@@ -109,3 +109,5 @@ def _initial():
 
 
 core.set_cache_limit(_initial())
+# As NumPy reads it: its own large arrays then ask for no huge pages.
+core.set_huge_pages(os.environ.get("NUMPY_MADVISE_HUGEPAGE", "").strip() != "0")

@@ -200,6 +200,9 @@ def add_relu(
     encountered" where finite numbers give an infinity, "invalid value encountered" where infinities
     give NaN. The comparison with 0 gives none.
 
+    Where x and y are both NaN, the result is x, made quiet. ``np.add`` gives either, which depends
+    on the position in the array.
+
     Examples
     --------
     >>> import numpy as np
@@ -257,6 +260,8 @@ def subtract_relu(
     Floating-point warnings are those of ``np.subtract``, as `numpy.errstate` sets them: "overflow
     encountered" where finite numbers give an infinity, "invalid value encountered" where infinities
     give NaN. The comparison with 0 gives none.
+
+    Where x and y are both NaN, the result is x, made quiet.
 
     The difference of two datetime64 is a timedelta64, which has an order.
 
