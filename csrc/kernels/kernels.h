@@ -16,9 +16,10 @@
    model     the NumPy function whose rules of types it follows for datetimes and bool; none
 
    Its expression stands in operations.inc. */
-#define FASTRELU_OPERATIONS(DO, ...)                 \
-    DO(relu, 1, NONE, ALL, QUIET, none, __VA_ARGS__) \
-    DO(relu_backward, 2, FIRST, ALL, QUIET, none, __VA_ARGS__)
+#define FASTRELU_OPERATIONS(DO, ...)                           \
+    DO(relu, 1, NONE, ALL, QUIET, none, __VA_ARGS__)           \
+    DO(relu_backward, 2, FIRST, ALL, QUIET, none, __VA_ARGS__) \
+    DO(add_relu, 2, EITHER, NUMBERS, IEEE, add, __VA_ARGS__)
 
 /* DO(width in bits, kind, group, ...): what bodies are compiled for. The kind selects predicates
    and arithmetic, the group which operations take it. */

@@ -117,7 +117,6 @@ static inline void relu_of_clongdouble(const char *x, char *out)
         memmove(out, x, 2 * sizeof(long double));
 }
 
-/* NaT, the least integer, passes: subtracting 1 wraps it round to the greatest. */
 static inline void relu_of_timedelta(const char *x, char *out)
 {
     const scalar64 a = scalar_load64(x);
@@ -149,6 +148,8 @@ LOOP_1(relu_cfloat, relu_of_cfloat(x, out);)
 LOOP_1(relu_cdouble, relu_of_cdouble(x, out);)
 LOOP_1(relu_clongdouble, relu_of_clongdouble(x, out);)
 LOOP_1(relu_timedelta, relu_of_timedelta(x, out);)
+
+LOOP_2(add_relu_bool, const intptr_t either = *x || *y; memcpy(out, &either, sizeof either);)
 
 LOOP_2(relu_backward_longdouble,
        if (is_negative_longdouble(y) || is_zero_longdouble(y)) memset(out, 0, sizeof(long double));
@@ -182,6 +183,9 @@ typedef long double longdouble;
     ARITHMETIC_LOOP(name##_cdouble, cdouble, double, 2, operator)           \
     ARITHMETIC_LOOP(name##_clongdouble, clongdouble, longdouble, 2, operator)
 
+ARITHMETIC_LOOPS(add_relu, +)
+TIME_LOOP(add_relu_timedelta, add)
+
 #define PLAIN(operation, types, name, status) \
     {#operation, types, operation##_##name, FASTRELU_##status}
 
@@ -192,5 +196,11 @@ const struct fastrelu_plain fastrelu_plain_loops[] = {
     PLAIN(relu, "GG", clongdouble, QUIET),
     PLAIN(relu, "mm", timedelta, QUIET),
     PLAIN(relu_backward, "ggg", longdouble, QUIET),
+    PLAIN(add_relu, "??p", bool, QUIET),
+    PLAIN(add_relu, "ggg", longdouble, IEEE),
+    PLAIN(add_relu, "FFF", cfloat, IEEE),
+    PLAIN(add_relu, "DDD", cdouble, IEEE),
+    PLAIN(add_relu, "GGG", clongdouble, IEEE),
+    PLAIN(add_relu, "mmm", timedelta, IEEE),
     {0},
 };

@@ -45,4 +45,27 @@ static void relu_object(char **args, const intptr_t *dimensions, const intptr_t 
     Py_XDECREF(zero);
 }
 
-const struct fastrelu_object_loop fastrelu_object_loops[] = {{"relu", 1, relu_object}, {0}};
+/* relu of what a Python operator gives. */
+#define OBJECT_LOOP_2(name, operator)                                                         \
+    static void name##_object(char **args, const intptr_t *dimensions, const intptr_t *steps, \
+                              void *data)                                                     \
+    {                                                                                         \
+        PyObject *zero = PyLong_FromLong(0);                                                  \
+        int stored = zero != NULL;                                                            \
+        (void)data;                                                                           \
+        for (intptr_t i = 0; stored && i < dimensions[0]; i++) {                              \
+            PyObject *x = load(args[0] + i * steps[0]), *y = load(args[1] + i * steps[1]);    \
+            stored = store_relu(args[2] + i * steps[2], operator(x, y), zero);                \
+            Py_DECREF(x);                                                                     \
+            Py_DECREF(y);                                                                     \
+        }                                                                                     \
+        Py_XDECREF(zero);                                                                     \
+    }
+
+OBJECT_LOOP_2(add_relu, PyNumber_Add)
+
+const struct fastrelu_object_loop fastrelu_object_loops[] = {
+    {"relu", 1, relu_object},
+    {"add_relu", 2, add_relu_object},
+    {0},
+};
