@@ -19,7 +19,8 @@
 #define FASTRELU_OPERATIONS(DO, ...)                           \
     DO(relu, 1, NONE, ALL, QUIET, none, __VA_ARGS__)           \
     DO(relu_backward, 2, FIRST, ALL, QUIET, none, __VA_ARGS__) \
-    DO(add_relu, 2, EITHER, NUMBERS, IEEE, add, __VA_ARGS__)
+    DO(add_relu, 2, EITHER, NUMBERS, IEEE, add, __VA_ARGS__)   \
+    DO(subtract_relu, 2, EITHER, NUMBERS, IEEE, subtract, __VA_ARGS__)
 
 /* DO(width in bits, kind, group, ...): what bodies are compiled for. The kind selects predicates
    and arithmetic, the group which operations take it. */

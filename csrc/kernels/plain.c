@@ -117,6 +117,7 @@ static inline void relu_of_clongdouble(const char *x, char *out)
         memmove(out, x, 2 * sizeof(long double));
 }
 
+/* NaT, the least integer, passes: subtracting 1 wraps it round to the greatest. */
 static inline void relu_of_timedelta(const char *x, char *out)
 {
     const scalar64 a = scalar_load64(x);
@@ -185,6 +186,8 @@ typedef long double longdouble;
 
 ARITHMETIC_LOOPS(add_relu, +)
 TIME_LOOP(add_relu_timedelta, add)
+ARITHMETIC_LOOPS(subtract_relu, -)
+TIME_LOOP(subtract_relu_timedelta, sub)
 
 #define PLAIN(operation, types, name, status) \
     {#operation, types, operation##_##name, FASTRELU_##status}
@@ -202,5 +205,11 @@ const struct fastrelu_plain fastrelu_plain_loops[] = {
     PLAIN(add_relu, "DDD", cdouble, IEEE),
     PLAIN(add_relu, "GGG", clongdouble, IEEE),
     PLAIN(add_relu, "mmm", timedelta, IEEE),
+    PLAIN(subtract_relu, "ggg", longdouble, IEEE),
+    PLAIN(subtract_relu, "FFF", cfloat, IEEE),
+    PLAIN(subtract_relu, "DDD", cdouble, IEEE),
+    PLAIN(subtract_relu, "GGG", clongdouble, IEEE),
+    PLAIN(subtract_relu, "mmm", timedelta, IEEE),
+    PLAIN(subtract_relu, "MMm", timedelta, IEEE),
     {0},
 };

@@ -63,9 +63,11 @@ static void relu_object(char **args, const intptr_t *dimensions, const intptr_t 
     }
 
 OBJECT_LOOP_2(add_relu, PyNumber_Add)
+OBJECT_LOOP_2(subtract_relu, PyNumber_Subtract)
 
 const struct fastrelu_object_loop fastrelu_object_loops[] = {
     {"relu", 1, relu_object},
     {"add_relu", 2, add_relu_object},
+    {"subtract_relu", 2, subtract_relu_object},
     {0},
 };
