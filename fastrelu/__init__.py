@@ -12,6 +12,7 @@ from ._threads import get_num_threads, num_threads, set_num_threads
 __version__ = "0.1.0"
 
 __all__ = [
+    "add_relu",
     "cache_info",
     "clear_cache",
     "get_num_threads",
@@ -30,12 +31,15 @@ __all__ = [
     "set_cache_limit",
     "set_num_threads",
     "show_config",
+    "subtract_relu",
     "unpatch_numpy",
 ]
 
 
 relu = _functions.relu
 relu_backward = _functions.relu_backward
+add_relu = _functions.add_relu
+subtract_relu = _functions.subtract_relu
 relu_with_mask = _functions.relu_with_mask
 relu_backward_from_mask = _functions.relu_backward_from_mask
 

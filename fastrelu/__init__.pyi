@@ -41,6 +41,7 @@ from .reference import relu_derivative as relu_derivative
 from .reference import relu_with_mask as relu_with_mask
 
 __all__ = [
+    "add_relu",
     "cache_info",
     "clear_cache",
     "get_num_threads",
@@ -59,6 +60,7 @@ __all__ = [
     "set_cache_limit",
     "set_num_threads",
     "show_config",
+    "subtract_relu",
     "unpatch_numpy",
 ]
 
@@ -269,10 +271,160 @@ class _ReluBackward(np.ufunc):  # type: ignore[misc]  # NumPy's stubs call it fi
         self, grad: ArrayLike, x: ArrayLike, /, out: None = None, **options: Unpack[_AllOptions]
     ) -> NDArray[Any]: ...
 
+# Of two types of one kind, the result has the wider. A number of Python takes the type of an array.
+@type_check_only
+class _AddRelu(np.ufunc):  # type: ignore[misc]  # NumPy's stubs call it final
+    @overload
+    def __call__(
+        self,
+        x: ArrayLike | _Container,
+        y: ArrayLike | _Container,
+        /,
+        out: _Out[_ArrayT],
+        **options: Unpack[_AllOptions],
+    ) -> _ArrayT: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, _FloatT] | float,
+        y: _Array[_ShapeT, _FloatT],
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _FloatT]: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, _FloatT],
+        y: float,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _FloatT]: ...
+    @overload
+    def __call__(
+        self,
+        x: NDArray[np.floating[Any]] | float,
+        y: NDArray[np.floating[Any]],
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> NDArray[np.inexact[Any]]: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, _SignedT] | int,
+        y: _Array[_ShapeT, _SignedT],
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _SignedT]: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, _SignedT],
+        y: int,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _SignedT]: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, _UnsignedT] | int,
+        y: _Array[_ShapeT, _UnsignedT],
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _UnsignedT]: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, _UnsignedT],
+        y: int,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _UnsignedT]: ...
+    @overload
+    def __call__(
+        self,
+        x: np.ndarray[_ShapeT, Any],
+        y: np.ndarray[_ShapeT, Any],
+        /,
+        out: None = None,
+        *,
+        dtype: _Dtype[_ScalarT],
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _ScalarT]: ...
+    @overload
+    def __call__(
+        self,
+        x: _FloatT,
+        y: _FloatT,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _FloatT: ...
+    @overload
+    def __call__(
+        self,
+        x: _Scalar,
+        y: _Scalar,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self,
+        x: _Container,
+        y: ArrayLike | _Container,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self,
+        x: ArrayLike,
+        y: _Container,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> NDArray[Any]: ...
+
 @type_check_only
 class Implementation(NamedTuple):
     relu: _Relu
     relu_backward: _ReluBackward
+    add_relu: _AddRelu
+    subtract_relu: _AddRelu
     relu_with_mask: Callable[..., tuple[NDArray[Any], _Mask]]
     relu_backward_from_mask: Callable[..., NDArray[Any]]
 
@@ -287,6 +439,8 @@ isa: Final[str]
 implementations: Final[Mapping[str, Implementation]]
 relu: Final[_Relu]
 relu_backward: Final[_ReluBackward]
+add_relu: Final[_AddRelu]
+subtract_relu: Final[_AddRelu]
 
 def get_num_threads() -> int: ...
 def set_num_threads(n: SupportsIndex) -> None: ...

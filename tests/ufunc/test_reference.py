@@ -266,6 +266,8 @@ def test_imports_nothing_but_numpy_and_the_standard_library():
 DOCUMENTED = [
     "relu",
     "relu_backward",
+    "add_relu",
+    "subtract_relu",
     "relu_derivative",
     "relu_with_mask",
     "relu_backward_from_mask",

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 import fastrelu
 from fastrelu import (
+    add_relu,
     reference,
     relu,
     relu_backward,
     relu_backward_from_mask,
     relu_derivative,
     relu_with_mask,
+    subtract_relu,
 )
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
@@ -123,6 +125,25 @@ assert_type(relu_backward(float32, int8, dtype=np.float64), NDArray[np.float64])
 assert_type(relu_backward(float32, float32, dtype="f8"), NDArray[Any])
 assert_type(relu_backward(float32, float32, signature="dd->d"), NDArray[Any])
 
+# A sum or a difference has the type of NumPy's.
+assert_type(add_relu(float32, float32), Float32)
+assert_type(subtract_relu(float32, float32), Float32)
+assert_type(add_relu(matrix(), matrix()), Matrix)
+assert_type(add_relu(int8, int8), NDArray[np.int8])
+assert_type(subtract_relu(uint8, 1), NDArray[np.uint8])
+assert_type(add_relu(1, float32), Float32)
+assert_type(add_relu(float32, 1.5), Float32)
+assert_type(subtract_relu(1.5, float32), Float32)
+assert_type(add_relu(int8, uint8), NDArray[Any])
+assert_type(add_relu([1, 2, 3], float32), NDArray[Any])
+assert_type(add_relu(np.float32(1), np.float32(2)), np.float32)
+assert_type(add_relu(1, 2), Any)
+assert_type(add_relu(Container(), float32), Any)
+assert_type(add_relu(float32, Container()), Any)
+assert_type(add_relu(float32, float32, float32), Float32)
+assert_type(subtract_relu(float32, int8, out=tagged, where=bools), Tagged)
+assert_type(subtract_relu(float32, int8, dtype=np.float64), NDArray[np.float64])
+
 # The derivative.
 assert_type(relu_derivative(float32), Float32)
 assert_type(relu_derivative(x=matrix(), at_zero=1), Matrix)
@@ -156,6 +177,8 @@ assert_type(reference.relu(float32, out=float64, where=bools), NDArray[np.float6
 assert_type(reference.relu(1.5), Any)
 assert_type(reference.relu_backward(float32, float32), Float32)
 assert_type(reference.relu_backward(int8, int8), Any)
+assert_type(reference.add_relu(float32, 1.5), Float32)
+assert_type(reference.subtract_relu(int8, int8), Any)
 assert_type(reference.relu_backward(float32, int8, out=(tagged,)), Tagged)
 assert_type(reference.relu_derivative(float32), Float32)
 assert_type(reference.relu_with_mask(float32), tuple[Float32, Mask])
