@@ -9,23 +9,32 @@ import numpy as np
 import fastrelu
 
 from .. import reference
+from .operations import MAX_LANES, OPERATIONS, types_of
 
-DTYPES = "bBhHiIlLqQefd"  # and types_of_ml_dtypes()
-MOST_LANES = 64
-LENGTHS = (*range(2 * MOST_LANES + 2), 4099, 50_021)
-LARGE = {"f": 2_000_003}  # beyond most caches; one type will do, for all share the way there
+SMALL = 4099
+LENGTHS = (*range(2 * MAX_LANES + 2), SMALL, 50_021)
+LARGE = {"f": 2_000_003}  # exceeds most caches; one type is enough, for all share that path
+MASK_OPERATION = "relu"  # whose types have kernels for masks
 SENTINEL = 85
 
-# The fallback is the reference, so it is held against the definitions instead.
+
+def _zero_where(condition, values):
+    bits = f"u{values.itemsize}"  # in NumPy 2.0 np.where fails on types of ml_dtypes
+    return np.where(condition, np.zeros((), bits), values.view(bits)).view(values.dtype)
+
+
+# The fallback is the reference, so it is checked against these definitions instead.
 DEFINITIONS = SimpleNamespace(
-    relu=lambda x: np.where(x < 0, x.dtype.type(0), x),
-    relu_backward=lambda grad, x: np.where(x <= 0, x.dtype.type(0), grad),
+    relu=lambda x: _zero_where(x < 0, x),
+    relu_backward=lambda grad, x: _zero_where(x <= 0, grad),
+    add_relu=lambda x, y: _zero_where(x + y < 0, x + y),
+    subtract_relu=lambda x, y: _zero_where(x - y < 0, x - y),
     relu_with_mask=lambda x, at_zero: (
         DEFINITIONS.relu(x),
         np.packbits(~(x < 0) if at_zero else ~(x <= 0), bitorder="little"),
     ),
-    relu_backward_from_mask=lambda grad, mask: np.where(
-        np.unpackbits(mask, bitorder="little")[: grad.size], grad, grad.dtype.type(0)
+    relu_backward_from_mask=lambda grad, mask: _zero_where(
+        np.unpackbits(mask, bitorder="little")[: grad.size] == 0, grad
     ),
 )
 
@@ -34,31 +43,11 @@ _WITHOUT_BITS = [np.dtype(char).num for char in "gGO"]
 
 
 class Result(NamedTuple):
-    """What the self-test found: values compared, and the first mismatch described, or None."""
+    """The result for one implementation: values compared, and the first mismatch or None."""
 
     name: str
     comparisons: int
     mismatch: str | None
-
-
-def types_of_ml_dtypes():
-    """Return the types of ml_dtypes that have kernels, or none where it cannot be imported."""
-    try:
-        import ml_dtypes
-
-        scalars = [getattr(ml_dtypes, name) for name in ml_dtypes.__all__]
-        dtypes = [np.dtype(s) for s in scalars if isinstance(s, type) and issubclass(s, np.generic)]
-    except ImportError:
-        return []
-    except Exception as error:  # a broken installation may raise any
-        what = f"{type(error).__name__}: {error}"
-        warnings.warn(f"without the types of ml_dtypes: {what}", RuntimeWarning, stacklevel=2)
-        return []
-    return [
-        dtype
-        for dtype in dtypes
-        if reference.is_real(dtype) and fastrelu.relu(np.zeros(1, dtype)).dtype == dtype
-    ]
 
 
 def check():
@@ -96,7 +85,7 @@ def unequal(a, b):
 
 
 def special_values(dtype):
-    """Return the values of an integer or a real float type that code gets wrong most easily."""
+    """Return the values of an integer or real float type where errors are most likely."""
     dtype = np.dtype(dtype)
     if reference.name_in_ml_dtypes(dtype):
         if dtype.itemsize == 1:
@@ -118,55 +107,85 @@ def special_values(dtype):
 
 def _check(name, functions, oracle):
     comparisons = 0
-    for where, got, wanted in _cases(functions, oracle):
-        comparisons += wanted.size
-        if got.dtype != wanted.dtype or got.shape != wanted.shape:
-            what = f"expected {wanted.dtype} {wanted.shape}, got {got.dtype} {got.shape}"
-        elif got.tobytes() == wanted.tobytes():
-            continue
+    for operation in [*OPERATIONS, "masks"]:
+        if operation == "masks":
+            cases, errors = _mask_cases(functions, oracle), {}
+        elif hasattr(oracle, operation):
+            cases = _cases(operation, getattr(functions, operation), getattr(oracle, operation))
+            errors = {"all": "ignore"} if OPERATIONS[operation].status == "ieee" else {}
         else:
-            i = first_difference(got, wanted)
-            what = f"index {i}: expected {_show(wanted[i])}, got {_show(got[i])}"
-        return Result(name, comparisons, f"{where}, {what}")
+            return Result(name, comparisons, f"{operation}: no definition to check it against")
+        with np.errstate(**errors):
+            for case, got, wanted in cases:
+                comparisons += wanted.size
+                if got.dtype != wanted.dtype or got.shape != wanted.shape:
+                    what = f"expected {wanted.dtype} {wanted.shape}, got {got.dtype} {got.shape}"
+                elif got.tobytes() == wanted.tobytes():
+                    continue
+                else:
+                    what = _describe_difference(got, wanted)
+                operation, dtype, length, layout = case
+                case = f"{operation} of {dtype}, length {length}, {layout}"
+                return Result(name, comparisons, f"{case}, {what}")
     return Result(name, comparisons, None)
 
 
-def _cases(functions, oracle):
-    """Yield the name of each case, what the functions give, and what they should give."""
-    for dtype in [*map(np.dtype, DTYPES), *types_of_ml_dtypes()]:
-        lengths = sorted({*LENGTHS, LARGE.get(dtype.char, 0)})
-        grad, x = (_sample(dtype, lengths[-1] + MOST_LANES, seed) for seed in (1, 2))
-        for operation, operands in ("relu", [x]), ("relu_backward", [grad, x]):
-            function, expected = (
-                getattr(functions, operation),
-                getattr(oracle, operation)(*operands),
-            )
-            for length in lengths:
-                cut = slice(length % MOST_LANES, length % MOST_LANES + length)
-                for layout, got, wanted in _layouts(
-                    function, [a[cut] for a in operands], expected[cut]
-                ):
-                    where = f"{operation} of {dtype}, length {length}, {layout}"
-                    yield where, got, wanted
+def _describe_difference(got, wanted):
+    i = first_difference(got, wanted)
+    where = i if wanted.ndim == 1 else tuple(map(int, np.unravel_index(i, wanted.shape)))
+    return f"index {where}: expected {_show(wanted.ravel()[i])}, got {_show(got.ravel()[i])}"
+
+
+def _cases(operation, function, oracle):
+    """Yield each case of an operation, what the function returns, and what it should return."""
+    inputs, _, status = OPERATIONS[operation]
+    for dtype in types_of(operation):
+        lengths = _lengths(dtype)
+        operands = _operands(dtype, lengths, inputs)
+        if status == "ieee":
+            operands = _with_one_nan(operands)
+        expected = oracle(*operands)
         for length in lengths:
-            cut = slice(length % MOST_LANES, length % MOST_LANES + length)
+            start = length % MAX_LANES
+            cut = slice(start, start + length)
+            for layout, got, wanted in _layouts(
+                function, [a[cut] for a in operands], expected[cut]
+            ):
+                yield (operation, dtype, length, layout), got, wanted
+            for i, kind, arrays in _broadcasts(operands, length):
+                if status == "ieee":
+                    arrays = _with_one_nan(arrays, i)
+                wanted_here = oracle(*arrays)
+                if kind == "a number":
+                    arrays[i] = arrays[i].item()
+                for layout, got, wanted in _layouts(function, arrays, wanted_here):
+                    layout = f"argument {i} {kind}, {layout}"
+                    yield (operation, dtype, length, layout), got, wanted
+
+
+def _mask_cases(functions, oracle):
+    """Yield the same of the functions that write and read masks."""
+    for dtype in types_of(MASK_OPERATION):
+        lengths = _lengths(dtype)
+        grad, x = _operands(dtype, lengths, 2)
+        for length in lengths:
+            cut = slice(length % MAX_LANES, length % MAX_LANES + length)
             for operation, layout, got, wanted in _mask_layouts(
                 functions, oracle, grad[cut], x[cut]
             ):
-                yield f"{operation} of {dtype}, length {length}, {layout}", got, wanted
+                yield (operation, dtype, length, layout), got, wanted
 
 
 def _mask_layouts(functions, oracle, grad, x):
-    """Yield operation and layout, what the functions give there, and what they should give."""
+    """Yield operation and layout, what the functions return, and what they should return."""
     for at_zero in 0, 1:
         y, mask = oracle.relu_with_mask(x, at_zero=at_zero)
         got_y, got_mask = functions.relu_with_mask(x, at_zero=at_zero)
         yield "relu_with_mask", f"at_zero={at_zero}, new output", got_y, y
         yield "relu_with_mask", f"at_zero={at_zero}, new mask", got_mask, mask
 
-        framed_y, framed_mask = (np.full(a.size + 2, SENTINEL, a.dtype) for a in (y, mask))
+        framed_y, framed_mask = _framed(x), _framed(np.full_like(mask, SENTINEL))
         inside_y, inside_mask = framed_y[1:-1], framed_mask[1:-1]
-        inside_y[:] = x
         functions.relu_with_mask(inside_y, inside_y, inside_mask, at_zero=at_zero)
         yield "relu_with_mask", f"at_zero={at_zero}, in place", framed_y, _framed(y)
         yield "relu_with_mask", f"at_zero={at_zero}, mask=", framed_mask, _framed(mask)
@@ -178,44 +197,101 @@ def _mask_layouts(functions, oracle, grad, x):
     yield "relu_backward_from_mask", "out=", framed_y, _framed(expected)
 
 
-def _framed(expected):
-    """Return what was expected, with the element on either side."""
-    return np.pad(expected, 1, constant_values=SENTINEL)
+def _framed(values):
+    """Return a vector with a sentinel on either side."""
+    framed = np.empty(values.size + 2, values.dtype)
+    framed[0] = framed[-1] = SENTINEL
+    framed[1:-1] = values
+    return framed
+
+
+def _broadcasts(operands, length):
+    """
+    Yield the position of an operand that is broadcast to the others, its kind, all operands.
+
+    A number, a 0-d array and each value of a column reach the same kernels, and a row those of
+    vectors. So every length has a number in one form, and a matrix in one.
+    """
+    if len(operands) == 1 or reference.name_in_ml_dtypes(operands[0].dtype):
+        return  # steps do not depend on the type: NumPy's are enough
+    start = length % MAX_LANES
+    rows, columns = (3, length) if length <= SMALL else (length // 257, 257)
+    vectors = [a[start : start + length] for a in operands]
+    matrices = [a[start : start + rows * columns].reshape(rows, columns) for a in operands]
+    for i, operand in enumerate(operands):
+        number = operand[length : length + 1].reshape(())
+        if length % 2:
+            number = np.array(number.item(), number.dtype)  # this makes a signalling NaN quiet
+            kinds = [("a number", vectors, number)]
+            kinds += [("a row", matrices, operand[start : start + columns])]
+        else:
+            kinds = [("a 0-d array", vectors, number)]
+            kinds += [("a column", matrices, operand[start : start + rows, np.newaxis])]
+        for kind, arrays, broadcast in kinds:
+            yield i, kind, [*arrays[:i], broadcast, *arrays[i + 1 :]]
 
 
 def _layouts(function, operands, expected):
-    """Yield the name of each layout, what the function gives there, and what it should give."""
+    """Yield the name of each layout, what the function returns, and what it should return."""
     yield "new output", function(*operands), expected
 
-    for name, output in [("out=", None), *((f"out=argument {i}", i) for i in range(len(operands)))]:
+    sides = np.full(2, SENTINEL, expected.dtype)
+    for i in (None, *range(len(operands))):
         arrays = list(operands)
-        framed = np.full(expected.size + 2, SENTINEL, expected.dtype)
-        inside = framed[1:-1]
-        if output is not None:
-            inside[:] = operands[output]
-            arrays[output] = inside
+        framed = np.empty(expected.size + 2, expected.dtype)
+        framed[:: framed.size - 1] = sides
+        inside = framed[1:-1].reshape(expected.shape)
+        name = "out="
+        if i is not None:
+            if np.shape(operands[i]) != expected.shape:
+                continue
+            inside[...] = operands[i]
+            arrays[i] = inside
+            name = f"out=argument {i}"
         function(*arrays, out=inside)
         yield name, inside, expected
-        yield (
-            f"{name}, the element on either side",
-            framed[[0, -1]],
-            np.full_like(framed[:2], SENTINEL),
-        )
+        yield f"{name}, the element on either side", framed[:: framed.size - 1], sides
 
-    expected = expected[::-2]
-    wide = np.full(2 * expected.size + 1, SENTINEL, expected.dtype)
-    function(*(a[::-2] for a in operands), out=wide[1::2])
-    yield "strided", wide[1::2], expected
-    yield "strided, the elements between", wide[::2], np.full_like(wide[::2], SENTINEL)
+    expected = expected[..., ::-2]
+    wide = np.full((*expected.shape[:-1], 2 * expected.shape[-1] + 1), SENTINEL, expected.dtype)
+    strided = [a[..., ::-2] if np.ndim(a) and a.shape[-1] > 1 else a for a in operands]
+    function(*strided, out=wide[..., 1::2])
+    yield "strided", wide[..., 1::2], expected
+    between = wide[..., ::2]
+    yield "strided, the elements between", between, np.full_like(between, SENTINEL)
+
+
+def _lengths(dtype):
+    return sorted({*LENGTHS, LARGE.get(dtype.char, 0)})
+
+
+def _operands(dtype, lengths, inputs):
+    """Return long vectors, one for each input of an operation."""
+    n = max(lengths[-1], 3 * SMALL) + MAX_LANES
+    return [_sample(dtype, n, seed) for seed in range(1, inputs + 1)]
+
+
+def _with_one_nan(operands, first=0):
+    """Return operands whose NaN, where several have one, are that of the first, to the bit."""
+    # Of two NaN, which one an addition returns depends on the order of operands in machine code.
+    found = list(operands)
+    done = [first]
+    for i in range(len(operands)):
+        if i != first:
+            for j in done:
+                both = np.isnan(found[i]) & np.isnan(found[j])
+                found[i] = np.where(both, found[j], found[i])
+            done.append(i)
+    return found
 
 
 def _sample(dtype, n, seed):
     rng = np.random.default_rng(seed)
     bits = np.dtype(f"u{dtype.itemsize}")
-    some = 50_000 + seed
-    anything = rng.integers(0, np.iinfo(bits).max, some, bits, endpoint=True)
-    special = rng.choice(special_values(dtype).view(bits), some)
-    return np.resize(np.where(rng.random(some) < 0.5, anything, special), n).view(dtype)
+    distinct = 50_000 + seed
+    anything = rng.integers(0, np.iinfo(bits).max, distinct, bits, endpoint=True)
+    special = rng.choice(special_values(dtype).view(bits), distinct)
+    return np.resize(np.where(rng.random(distinct) < 0.5, anything, special), n).view(dtype)
 
 
 def _show(value):

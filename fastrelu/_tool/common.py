@@ -1,4 +1,4 @@
-"""What the commands share: bad input, progress on a terminal, whole files, and how things read."""
+"""Shared by the subcommands: errors of input, progress, output files, formats of numbers."""
 
 import contextlib
 import json
@@ -8,17 +8,17 @@ import warnings
 
 import numpy as np
 
-from .check import types_of_ml_dtypes
+from .operations import types_of_ml_dtypes
 
 UNITS = (("s", 1), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 
 
 class BadInputError(Exception):
-    """What the user gave cannot be used; the message says why, in one line."""
+    """The user's input cannot be used; the message says why, in one line."""
 
 
 class Progress:
-    """A line on the terminal that says what is going on; nothing where there is no terminal."""
+    """A line that shows progress if stderr is a terminal."""
 
     def __init__(self):
         self.shown = sys.stderr is not None and sys.stderr.isatty()
@@ -41,7 +41,7 @@ class Progress:
 
 @contextlib.contextmanager
 def whole_file(option, path):
-    """Give a function that writes bytes to path, whole or not at all; to no path, nothing."""
+    """Return a context whose function replaces the file at path; without a path it does nothing."""
     if path is None:
         yield lambda content: None
         return
@@ -58,7 +58,7 @@ def whole_file(option, path):
         raise BadInputError(f"{option} {path}: not a regular file")
     try:
         with refuse_oserror(f"{option} {path}"):
-            open(part, "x").close()  # to know now, not when all is measured
+            open(part, "x").close()  # fail before measuring, not after
         yield write
     finally:
         with contextlib.suppress(OSError):
@@ -74,7 +74,7 @@ def refuse_oserror(what):
 
 
 def dtype_named(name):
-    """Return the type of that name, NumPy's or one of ml_dtypes."""
+    """Return the dtype with a name, of NumPy or ml_dtypes."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -92,7 +92,7 @@ def as_json(record):
 
 
 def print_machine(record):
-    """Print the machine and what runs on it."""
+    """Print the processor, its cores and caches, and the versions in use."""
     about, here = record["fastrelu"], record["machine"]
     sizes = [f"{name} {binary(size)}" for name, size in here["cache_bytes"].items()]
     cores = f"{here['cores']} core{'s' if here['cores'] != 1 else ''}"

@@ -1,4 +1,4 @@
-"""The measurement: fastrelu, NumPy's own way and a plain copy, timed in turn on the same arrays."""
+"""The comparison: fastrelu, the NumPy idiom and a plain copy, interleaved on the same arrays."""
 
 import platform
 import statistics
@@ -14,56 +14,110 @@ import fastrelu
 
 from .. import reference
 from .._limits import usable_cpus
+from . import operations
 from .check import first_difference, unequal
 
 SIZES = tuple(1 << power for power in (4, 7, 10, 13, 16, 19, 21, 24))
 SECONDS = 15.0
 ROUND_SECONDS = 250e-6
-LEAST_ROUNDS = 5
-MOST_ROUNDS = 100
+MIN_ROUNDS = 5
+MAX_ROUNDS = 100
 
 
 class MismatchError(Exception):
-    """The function about to be timed does not give what the reference gives."""
+    """A function does not return what the reference returns, so it is not timed."""
 
 
 class Operation(NamedTuple):
-    """What is timed: one statement for each side."""
+    """
+    One row of the comparison: a function, its operands, its output and the NumPy idiom.
 
-    name: str
-    fastrelu: str
+    Attributes
+    ----------
+    label : str
+        What tables call the function.
+    function : str
+        Its name in fastrelu and in fastrelu.reference.
+    operands : tuple of str
+        The names of arrays, or literal numbers; the first is an array like the output.
+    output : {"new", "out=", "in place"}
+    numpy : str
+        The statement that people write with NumPy.
+    """
+
+    label: str
+    function: str
+    operands: tuple
+    output: str
     numpy: str
-    copy: str
 
     @property
-    def is_backward(self):
-        return self.name.startswith("backward")
+    def name(self):
+        return f"{self.label} {self.output}"
 
     @property
-    def is_in_place(self):
-        return self.name.endswith("in place")
+    def call(self):
+        """The call without an output."""
+        return f"{self.function}({', '.join(self.operands)})"
 
     @property
-    def makes_output(self):
-        return self.name.endswith("new")
+    def fastrelu(self):
+        given = {"new": "", "out=": ", out=y", "in place": f", out={self.operands[0]}"}
+        return f"{self.call[:-1]}{given[self.output]})"
+
+    @property
+    def copy(self):
+        """The statement that copies as many elements as the output has."""
+        source = self.operands[0]
+        return {
+            "new": f"{source}.copy('K')",
+            "out=": f"copyto(y, {source})",
+            "in place": f"copyto({source}, original)",
+        }[self.output]
 
 
-OPERATIONS = (
-    Operation("forward new", "relu(x)", "maximum(0, x)", "x.copy('K')"),
-    Operation("forward out=", "relu(x, out=y)", "maximum(0, x, out=y)", "copyto(y, x)"),
-    Operation("forward in place", "relu(x, out=x)", "maximum(x, 0, out=x)", "copyto(x, original)"),
-    Operation("backward new", "relu_backward(grad, x)", "grad * (x > 0)", "grad.copy('K')"),
-    Operation(
-        "backward out=",
-        "relu_backward(grad, x, out=y)",
-        "multiply(grad, x > 0, out=y)",
-        "copyto(y, grad)",
+# By function: its label, its operands, and the NumPy idiom for each output that is compared.
+# b has a value for each place along the last axis of x, as the bias of a layer has.
+IDIOMS = {
+    "relu": (
+        "forward",
+        ("x",),
+        {
+            "new": "maximum(0, x)",
+            "out=": "maximum(0, x, out=y)",
+            "in place": "maximum(x, 0, out=x)",
+        },
     ),
+    "relu_backward": (
+        "backward",
+        ("grad", "x"),
+        {"new": "grad * (x > 0)", "out=": "multiply(grad, x > 0, out=y)"},
+    ),
+    "add_relu": ("add", ("x", "b"), {"in place": "maximum(add(x, b, out=x), 0, out=x)"}),
+    "subtract_relu": ("subtract", ("x", "1"), {"new": "maximum(x - 1, 0)"}),
+}
+
+
+def rows_of(name, inputs):
+    """Return the rows of an operation; the reference stands in for an idiom that is not known."""
+    if name in IDIOMS:
+        label, operands, statements = IDIOMS[name]
+    else:
+        operands = OPERANDS[:inputs]
+        label, statements = name, {"new": f"reference.{name}({', '.join(operands)})"}
+    return [Operation(label, name, operands, *pair) for pair in statements.items()]
+
+
+OPERANDS = ("x", "grad", "b")
+OPERATIONS = tuple(
+    row
+    for name, operation in operations.OPERATIONS.items()
+    for row in rows_of(name, operation.inputs)
 )
 
 
 class Timing(NamedTuple):
-    """One statement's time a call, the least and the median of the rounds, and what it moves."""
+    """One statement: the bytes that it moves, and the minimum and the median time of a call."""
 
     statement: str
     bytes: int
@@ -72,17 +126,17 @@ class Timing(NamedTuple):
 
     @property
     def spread(self):
-        """How far the median round lies above the fastest, as a fraction of that."""
+        """The median round over the fastest, minus 1."""
         return self.median_seconds / self.seconds - 1
 
     @property
     def gigabytes_per_second(self):
-        """Bytes read and written in a second, by 1e9."""
+        """Bytes read and written per second, divided by 1e9."""
         return self.bytes / self.seconds / 1e9
 
 
 class Row(NamedTuple):
-    """One operation on one array: the three timings, and in how many elements NumPy differs."""
+    """One operation on one array: three timings, and the number of elements where NumPy differs."""
 
     operation: str
     dtype: str
@@ -102,11 +156,11 @@ class Row(NamedTuple):
 
     @property
     def fraction_of_copy(self):
-        """The bytes a second of fastrelu divided by those of a copy."""
+        """The bytes per second of fastrelu divided by those of a copy."""
         return self.fastrelu.gigabytes_per_second / self.copy.gigabytes_per_second
 
     def as_dict(self):
-        """Return the row, with all that follows from it, as what JSON can hold."""
+        """Return the row and the figures derived from it as a dict for JSON."""
         timings = {
             side: timing._asdict() | {"gigabytes_per_second": timing.gigabytes_per_second}
             for side in ("fastrelu", "numpy", "copy")
@@ -125,8 +179,8 @@ def compare_sizes(dtype, sizes=SIZES, seconds=SECONDS, announce=None):
     dtype : numpy.dtype
         Any that relu takes.
     sizes : sequence of int, optional
-        Numbers of elements, rising. Those that the time left cannot hold are left out; never the
-        first.
+        Numbers of elements, ascending. Those that do not fit in the remaining time are left out;
+        the first is always measured.
     seconds : float, optional
         About how long it may take.
     announce : callable, optional
@@ -149,11 +203,11 @@ def compare_sizes(dtype, sizes=SIZES, seconds=SECONDS, announce=None):
         round_seconds = sum(
             timing.median_seconds for row in rows for timing in (row.fastrelu, row.numpy, row.copy)
         )
-        if rows and round_seconds * (LEAST_ROUNDS + 2) * n / rows[0].elements > end - start:
+        if rows and round_seconds * (MIN_ROUNDS + 2) * n / rows[0].elements > end - start:
             return
         rows = []
-        share = (end - start) / (len(sizes) - i)
-        for row in compare_array(random_array(dtype, n), share, announce):
+        budget = (end - start) / (len(sizes) - i)
+        for row in compare_array(random_array(dtype, n), budget, announce):
             rows.append(row)
             yield row
 
@@ -168,38 +222,31 @@ def compare_array(x, seconds=SECONDS, announce=None):
         One for each operation that takes such an array.
     """
     end = time.perf_counter() + seconds
-    result = fastrelu.relu(x[..., :0] if x.ndim else x).dtype
-    takes_backward = x.dtype.kind != "b" and reference.is_real(x.dtype)
-    operations = [
-        operation
-        for operation in OPERATIONS
-        if (takes_backward or not operation.is_backward)
-        and (np.can_cast(result, x.dtype, "same_kind") or not operation.is_in_place)
-    ]
-    grad = np.empty_like(x)
-    grad[...] = random_array(x.dtype, x.size, seed=1).reshape(x.shape)
-    for i, operation in enumerate(operations):
+    few = _operands(np.ones((1,) * x.ndim, x.dtype))
+    taken = [operation for operation in OPERATIONS if _takes(operation, few)]
+    operands = _operands(x)
+    for i, operation in enumerate(taken):
         if announce is not None:
             announce(x.size, operation.name)
         now = time.perf_counter()
-        yield _row(operation, x, grad, now + (end - now) / (len(operations) - i))
+        yield _row(operation, operands, now + (end - now) / (len(taken) - i))
 
 
 def random_array(dtype, n, seed=0):
     """Return n random values of a type, half of them negative if it is signed."""
     rng = np.random.default_rng(seed)
-    some = min(n, 100_003)
+    distinct = min(n, 100_003)
     if dtype.kind in "fO" or "float" in dtype.name:
-        values = rng.standard_normal(some)
+        values = rng.standard_normal(distinct)
     elif dtype.kind == "c":
-        values = rng.standard_normal(some) + 1j * rng.standard_normal(some)
+        values = rng.standard_normal(distinct) + 1j * rng.standard_normal(distinct)
     else:
-        values = rng.integers(0 if dtype.kind in "bu" else -100, 100, some)
+        values = rng.integers(0 if dtype.kind in "bu" else -100, 100, distinct)
     return np.resize(values.astype(dtype), n).astype(dtype, copy=False)  # resize makes it native
 
 
 def caches():
-    """Return the size in bytes of each data cache that the first core reaches, where Linux says."""
+    """Return the bytes of each data cache of the first core by name, if Linux reports them."""
     found = {}
     for entry in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         try:
@@ -214,7 +261,7 @@ def caches():
 
 
 def machine():
-    """Return the processor's name, the cores at hand, the caches and the system as a dict."""
+    """Return the processor's name, the usable cores, the caches and the system as a dict."""
     cpu = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -231,37 +278,69 @@ def machine():
     }
 
 
-def _row(operation, x, grad, until):
-    names = {
-        **{name: getattr(np, name) for name in ("maximum", "multiply", "copyto")},
-        **{name: getattr(fastrelu, name) for name in ("relu", "relu_backward")},
-        **{"x": x, "grad": grad},
+def _operands(x):
+    """Return the arrays that operations take beside x, by name."""
+    grad = np.empty_like(x)
+    grad[...] = random_array(x.dtype, x.size, seed=1).reshape(x.shape)
+    b = np.empty_like(x, shape=x.shape[-1:])
+    b[...] = random_array(x.dtype, b.size, seed=2).reshape(b.shape)
+    if b.dtype.kind in "if":  # added to x again and again, in place, it must not overflow
+        np.minimum(b, 0, out=b)
+    return {"x": x, "grad": grad, "b": b}
+
+
+def _takes(operation, operands):
+    """Return whether an operation takes operands of these types, and its output theirs."""
+    names = _names(fastrelu, operands)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            result = np.asarray(evaluate(operation.call, names))
+        except TypeError:
+            return False
+    target = operands[operation.operands[0]]
+    return operation.output != "in place" or np.can_cast(result.dtype, target.dtype, "same_kind")
+
+
+def _names(module, operands):
+    """Return the names of statements, the operations as functions of a module."""
+    numpy = ("add", "copyto", "maximum", "multiply")
+    return {
+        **{name: getattr(np, name) for name in numpy},
+        **{operation.function: getattr(module, operation.function) for operation in OPERATIONS},
+        **operands,
+        "reference": reference,
     }
-    source = grad if operation.is_backward else x
-    if operation.is_in_place:
-        names |= {"x": x.copy("K"), "original": x}
+
+
+def _row(operation, operands, until):
+    first = operation.operands[0]
+    source = operands[first]
+    if operation.output == "in place":
+        operands = operands | {first: source.copy("K"), "original": source}
+    names = _names(fastrelu, operands)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of 0 beside a timedelta
-        expected = reference.relu_backward(grad, x) if operation.is_backward else reference.relu(x)
-        expected = np.asarray(expected)
+        expected = np.asarray(evaluate(operation.call, _names(reference, operands)))
         y = names["y"] = np.empty_like(expected)
-        moved = x.nbytes * (1 + operation.is_backward) + y.nbytes
-        copied = source.nbytes + (source if operation.makes_output else y).nbytes
+        inputs = sum(operands[name].nbytes for name in operation.operands if name in operands)
+        moved = inputs + y.nbytes
+        copied = source.nbytes + (source if operation.output == "new" else y).nbytes
         differing = _check(operation, names, expected)
         del expected
         statements = (operation.fastrelu, operation.numpy, operation.copy)
-        rounds = time_in_turns([timeit.Timer(s, globals=names) for s in statements], until)
+        rounds = time_interleaved([timeit.Timer(s, globals=names) for s in statements], until)
     return Row(
         operation.name,
-        str(x.dtype),
-        x.shape,
-        x.size,
-        held_in(x.nbytes if operation.is_in_place else moved),
+        str(source.dtype),
+        source.shape,
+        source.size,
+        held_in(inputs if operation.output == "in place" else moved),
         len(rounds[0]),
         *(
             Timing(statement, size, min(times), statistics.median(times))
             for statement, size, times in zip(
-                operation[1:], (moved, moved, copied), rounds, strict=True
+                statements, (moved, moved, copied), rounds, strict=True
             )
         ),
         differing,
@@ -278,9 +357,9 @@ def _check(operation, names, expected):
             f"{operation.fastrelu} of {names['x'].dtype}, {expected.size:,} elements, index {i}: "
             f"expected {expected.ravel('K')[i]}, got {got.ravel('K')[i]}"
         )
-    evaluate(operation.copy, names)  # what an operation in place has overwritten
-    numpys = np.asarray(evaluate(operation.numpy, names))
-    return int(np.count_nonzero(unequal(numpys, expected)))
+    evaluate(operation.copy, names)  # restores what an operation in place has overwritten
+    of_numpy = np.asarray(evaluate(operation.numpy, names))
+    return int(np.count_nonzero(unequal(of_numpy, expected)))
 
 
 def evaluate(statement, names):
@@ -289,13 +368,13 @@ def evaluate(statement, names):
     return eval(compile(statement, "<statement>", "eval"), names)
 
 
-def time_in_turns(timers, until, round_seconds=ROUND_SECONDS):
-    """Return the seconds a call of every round of each timeit.Timer, taken in turn."""
+def time_interleaved(timers, until, round_seconds=ROUND_SECONDS):
+    """Return, for each timeit.Timer, the seconds per call of each round; rounds are interleaved."""
     loops = [_loops(timer, round_seconds) for timer in timers]
     rounds = [[] for _ in timers]
     order = list(range(len(timers)))
-    while (done := len(rounds[0])) < LEAST_ROUNDS or (
-        done < MOST_ROUNDS and time.perf_counter() < until
+    while (done := len(rounds[0])) < MIN_ROUNDS or (
+        done < MAX_ROUNDS and time.perf_counter() < until
     ):
         for i in order:
             rounds[i].append(timers[i].timeit(loops[i]) / loops[i])

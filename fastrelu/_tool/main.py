@@ -1,4 +1,4 @@
-"""The command line: proves fastrelu right on this machine, then compares it with NumPy."""
+"""The command line: checks fastrelu on this machine, then compares it with NumPy."""
 
 import argparse
 import contextlib
@@ -36,27 +36,35 @@ from .compare import (
 from .run import run
 
 DESCRIPTION = """\
-Prove fastrelu right on this machine, then compare its speed with NumPy's.
+Check fastrelu on this machine, then compare its speed with NumPy's.
 
 commands:
   compare  the self-test, then the comparison; the default
-  bench    fastrelu beside other libraries that are installed, and beside a copy
-  run      a script or a module, with np.maximum(0, x) taking fastrelu's kernels: run --help
+  bench    fastrelu beside other installed libraries and a copy
+  run      a script or a module, with np.maximum(0, x) using fastrelu's kernels: see run --help
   check    the self-test alone: every instruction set of this CPU against fastrelu.reference
-  info     what fastrelu was built with and what it uses
+  info     the versions, the compiler and the instruction sets
 """
 EPILOG = """\
-exit status: 0 if all is well, 1 on a wrong result or, with bench --compare, a slower one, 2 on bad
+exit status: 0 on success, 1 on a wrong result or, with bench --compare, a slower one, 2 on bad
 input, 130 if interrupted.
-FASTRELU_ISA=NAME in the environment selects the instruction set, or "python", the fallback.
+The environment variable FASTRELU_ISA selects the instruction set, or "python", the fallback.
 """
-OF_ALL_COMMANDS = ("command", "json")
-OF_COMPARE = ("dtype", "input", "seconds", "most")
-OF_COMPARE_ALONE = ("input",)
+ALL_COMMANDS = ("command", "json")
+COMPARE_OPTIONS = ("dtype", "input", "seconds", "most")
+COMPARE_ONLY = ("input",)
 HEADER = (
     f"{'elements':>10}  {'where':5} {'operation':16} {'NumPy':>8} {'±':>5} {'fastrelu':>9} {'±':>5}"
     f" {'GB/s':>7} {'faster':>8}  {'of a copy':>9}"
 )
+
+NOTES = """\
+Times: the fastest of interleaved rounds; ±: how far the median lies above it.
+GB/s: the bytes that fastrelu reads and writes, divided by the time. of a copy: this GB/s divided by
+that of np.copyto, or of x.copy() for a new output. "in place" uses less memory than a copy; from
+the second call on, its operand holds no value below zero, in NumPy as in fastrelu. add: b has a
+value for each place along the last axis of x, none of them above zero.
+"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -98,7 +106,7 @@ def main(argv=None):
         parser.error(f"not enough memory: {error}")
     except OSError as error:
         progress.clear()
-        # Nothing can be printed; what the interpreter flushes at its end goes nowhere.
+        # Nothing can be printed; discard what the interpreter flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             parser.error(f"cannot print: {error.strerror or error}")
@@ -121,29 +129,31 @@ def _parser():
         nargs="?",
         choices=["compare", "bench", "run", "check", "info"],
         default="compare",
-        help="see above",
+        help="see above (default: compare)",
     )
     parser.add_argument(
-        "--dtype", help="the type, by NumPy's name; float32 if not given; several for bench"
+        "--dtype", help="NumPy's name of the type (default: float32); for bench, a list"
     )
     parser.add_argument(
-        "--input", metavar="FILE.npy", help="compare on this array, memory-mapped, of any shape"
+        "--input",
+        metavar="FILE.npy",
+        help="compare on this array, of any shape; it is memory-mapped",
     )
     parser.add_argument(
         "--seconds",
         type=_seconds,
         metavar="S",
-        help=f"about how long to measure, {SECONDS:g} if not given ({bench.SECONDS:g} for bench); "
-        "the largest sizes give way",
+        help=f"about how long to measure (default: {SECONDS:g}; bench: {bench.SECONDS:g}); sizes "
+        "that take longer are left out",
     )
     parser.add_argument(
         "--most",
         type=_elements,
         metavar="N",
-        help=f"measure on at most N elements; {SIZES[-1]} if not given",
+        help=f"measure on at most N elements (default: {SIZES[-1]})",
     )
     parser.add_argument(
-        "--json", metavar="FILE", help="also write the results there, with machine and versions"
+        "--json", metavar="FILE", help="also write the results, machine and versions to a file"
     )
     bench.add_options(parser)
     return parser
@@ -165,7 +175,7 @@ def _elements(text):
 
 def _run(options, argv, progress):
     if options.command == "run":
-        raise BadInputError("run comes first; what follows it is for the script")
+        raise BadInputError("run must come first; the arguments after it are the script's")
     _refuse_foreign_options(options)
     if options.input is not None:
         for name in ("dtype", "most"):
@@ -198,11 +208,11 @@ def _run(options, argv, progress):
 
 
 def _refuse_foreign_options(options):
-    """Refuse what belongs to another command than the one that was given."""
+    """Refuse options of other commands."""
     for name, value in vars(options).items():
-        if value is None or name in OF_ALL_COMMANDS:
+        if value is None or name in ALL_COMMANDS:
             continue
-        owners = ["compare"] * (name in OF_COMPARE) + ["bench"] * (name not in OF_COMPARE_ALONE)
+        owners = ["compare"] * (name in COMPARE_OPTIONS) + ["bench"] * (name not in COMPARE_ONLY)
         if options.command not in owners:
             option = f"--{name.replace('_', '-')}"
             raise BadInputError(
@@ -211,7 +221,7 @@ def _refuse_foreign_options(options):
 
 
 def _load(path):
-    """Return the array in a .npy file, mapped into memory."""
+    """Return the memory-mapped array of a .npy file."""
     with refuse_oserror(path), open(path, "rb") as file:
         magic = file.read(6)
     if magic[:2] == b"PK":
@@ -233,7 +243,7 @@ def _load(path):
 def _dtype(name):
     dtype = dtype_named(name)
     if dtype.subdtype is not None:
-        raise BadInputError(f"--dtype: {name!r} is an array type; give that of its elements")
+        raise BadInputError(f"--dtype: {name!r} is an array type; give its element type")
     _refuse_unordered(dtype, f"--dtype {name}")
     return dtype
 
@@ -302,17 +312,14 @@ def _print_comparison(record, array, dtype, options, progress):
 
 
 def _print_notes(rows, sizes):
-    print("\nTimes: the fastest of interleaved rounds; ±: how far above it their median lies.")
-    print("GB/s: fastrelu's bytes read and written. of a copy: against those of np.copyto, or of")
-    print("x.copy() for a new output. In place touches half the memory that a copy does, and after")
-    print("the first call it meets no value below zero, in NumPy's as in fastrelu's.")
+    print(f"\n{NOTES}", end="")
     measured = {row.operation for row in rows}
     if left_out := [op.name for op in OPERATIONS if op.name not in measured]:
-        print(f"Left out, for they do not take this type: {', '.join(left_out)}.")
+        print(f"Left out, because they do not take this type: {', '.join(left_out)}.")
     if too_long := [f"{n:,}" for n in sizes if n > rows[-1].elements]:
-        print(f"Left out for want of time (--seconds): {'; '.join(too_long)} elements.")
+        print(f"Left out for lack of time (--seconds): {'; '.join(too_long)} elements.")
     if differing := max(row.numpy_differs_in for row in rows):
-        print(f"NumPy's statement gives other values in up to {differing:,} elements (NaN in x).")
+        print(f"NumPy's statement returns other values in up to {differing:,} elements.")
     ratios = [row.times_faster for row in rows]
     slower = sum(ratio < 1 for ratio in ratios)
     if slower:

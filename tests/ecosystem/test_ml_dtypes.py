@@ -587,7 +587,7 @@ def test_many_threads(implementation, same_bits, dtype):
 
 
 def test_the_self_test_has_all_types():
-    from fastrelu._tool.check import types_of_ml_dtypes
+    from fastrelu._tool.operations import types_of_ml_dtypes
 
     assert set(types_of_ml_dtypes()) == set(DTYPES)
 

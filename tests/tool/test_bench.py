@@ -137,7 +137,7 @@ def test_what_became_slower_is_named_and_exits_1(record, capsys):
 def test_what_seems_slower_is_measured_again_before_it_is_believed(record, monkeypatch, capsys):
     taken = iter([1.0, 1e-9])
     monkeypatch.setattr(
-        measure, "time_in_turns", lambda timers, *rest: [[next(taken)]] * len(timers)
+        measure, "time_interleaved", lambda timers, *rest: [[next(taken)]] * len(timers)
     )
     assert main(["bench", "--compare", str(record)]) == 0
     assert "0 became slower by more than 10 %, 1 faster" in capsys.readouterr().out
@@ -271,7 +271,7 @@ def test_an_interrupted_run_leaves_no_file(tmp_path, monkeypatch, capsys):
 
 def test_wide_rounds_are_not_to_be_believed(monkeypatch, capsys):
     monkeypatch.setattr(
-        measure, "time_in_turns", lambda timers, *rest: [[1e-6, 2e-6, 3e-6] for _ in timers]
+        measure, "time_interleaved", lambda timers, *rest: [[1e-6, 2e-6, 3e-6] for _ in timers]
     )
     assert main([*SHORT, *ONE_CASE]) == 0
     assert "! too noisy to believe: in 100% of the rows" in capsys.readouterr().out
@@ -435,7 +435,7 @@ CHECK_ALL_CASES = """
 import sys
 from fastrelu._tool.bench import contenders, measure
 
-measure.time_in_turns = lambda timers, *rest: [[1.0] for _ in timers]
+measure.time_interleaved = lambda timers, *rest: [[1.0] for _ in timers]
 found = [c for c in contenders.CONTENDERS if c.library == sys.argv[1]]
 for contender in found:
     contender.load()

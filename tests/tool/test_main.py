@@ -1,4 +1,4 @@
-"""The command line: what it prints and writes, its exit codes, and that bad input is one line."""
+"""The command line: its output, files and exit codes, and one line for each error of input."""
 
 import importlib
 import json
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastrelu
-from fastrelu._tool import check, common, compare
+from fastrelu._tool import check, common, compare, operations
 
 command = importlib.import_module("fastrelu._tool.main")
 
@@ -22,6 +22,14 @@ PYTHON = [sys.executable, "-P", "-W", "error", "-m", "fastrelu"]
 SHORT = ["--most", "128", "--seconds", "5"]  # ample, or a busy machine leaves a size out
 OPERATIONS = {operation.name for operation in compare.OPERATIONS}
 ROW = re.compile(rf" *[\d,]+  (?:L\d|DRAM|\?) +({'|'.join(OPERATIONS)}) .* [\d.]+x[! ] +\d+%")
+# The command with a self-test of few lengths, for tests of other things.
+QUICK = """
+import sys
+from fastrelu._tool import check, main
+check.LENGTHS, check.LARGE = (33,), {}
+sys.exit(main.main())
+"""
+QUICK = [*PYTHON[:-2], "-c", QUICK]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 
 
@@ -42,8 +50,21 @@ def rows(text):
 
 @pytest.fixture
 def no_check(monkeypatch):
-    """Leave the self-test out, where a test is about what comes after it."""
+    """Leave out the self-test in tests of the steps after it."""
     monkeypatch.setattr(command, "check", lambda: iter(()))
+
+
+@pytest.fixture
+def quick_check(monkeypatch):
+    """Reduce the self-test to few lengths, in tests of other things."""
+    monkeypatch.setattr(check, "LENGTHS", (33,))
+    monkeypatch.setattr(check, "LARGE", {})
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    """Return the finished process of a short comparison, with the whole self-test."""
+    return run(*SHORT)
 
 
 @pytest.fixture
@@ -67,18 +88,16 @@ def refused(arguments, capsys):
     return err
 
 
-def test_compare_prints_the_proof_then_a_row_for_each_size_and_operation():
-    done = run(*SHORT)
-    assert (done.returncode, done.stderr) == (0, "")
+def test_compare_prints_the_check_then_a_row_for_each_size_and_operation(comparison):
+    assert (comparison.returncode, comparison.stderr) == (0, "")
     for name in fastrelu.implementations:
-        assert re.search(rf"^  {name} +ok ", done.stdout, re.MULTILINE)
-    assert len(rows(done.stdout)) == 2 * len(OPERATIONS)
-    assert max(map(len, done.stdout.splitlines())) <= 100
+        assert re.search(rf"^  {name} +ok ", comparison.stdout, re.MULTILINE)
+    assert len(rows(comparison.stdout)) == 2 * len(OPERATIONS)
+    assert max(map(len, comparison.stdout.splitlines())) <= 100
 
 
-def test_piped_output_has_no_control_characters():
-    done = run(*SHORT)
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", done.stdout)
+def test_piped_output_has_no_control_characters(comparison):
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", comparison.stdout)
 
 
 def test_check_alone():
@@ -119,8 +138,8 @@ def test_dtype(dtype, capsys):
     assert command.main(["--dtype", dtype, *SHORT]) == 0
     dtype = np.dtype(dtype)
     names = {ROW.fullmatch(line)[1] for line in rows(capsys.readouterr().out)}
-    backward = {"backward new", "backward out="} if dtype.kind not in "iuf" else set()
-    in_place = {"forward in place"} if dtype.kind == "b" else set()
+    backward = {"backward new", "backward out="} if dtype.kind not in "biuf" else set()
+    in_place = {"forward in place", "add in place"} if dtype.kind == "b" else set()
     assert names == OPERATIONS - backward - in_place
 
 
@@ -241,6 +260,12 @@ def test_bad_arguments(arguments, message, capsys):
     assert message in refused(arguments, capsys)
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["info"]], ids=" ".join)
+def test_without_docstrings(arguments):
+    done = subprocess.run([PYTHON[0], "-OO", *PYTHON[1:], *arguments], capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_bad_input_in_a_process_of_its_own():
     done = run("--input", "no-such-file.npy")
     assert (done.returncode, done.stdout) == (2, "")
@@ -250,10 +275,10 @@ def test_bad_input_in_a_process_of_its_own():
 
 
 def forget_the_tail(grad_or_x, *rest, out=None):
-    """A wrong implementation: the last element of 33 float32 is one too many."""
+    """A wrong implementation: of 33 float32 the last is too large by one."""
     name = "relu_backward" if rest else "relu"
     y = np.asarray(getattr(fastrelu.reference, name)(grad_or_x, *rest, out=out))
-    if y.dtype == np.float32 and y.size == 33:
+    if y.dtype == np.float32 and y.shape == (33,):
         y[-1] += 1
     return y
 
@@ -293,11 +318,41 @@ def pass_all(grad, mask, out=None):
     return fastrelu.reference.relu_backward_from_mask(grad, np.full_like(mask, 255), out)
 
 
+def take_its_first(x, y, out=None):
+    """A wrong implementation: of a row it reads only the first value."""
+    y = y[:1] if np.ndim(x) > np.ndim(y) == 1 and y.size else y
+    return fastrelu.reference.add_relu(x, y, out=out)
+
+
+def forget_the_number(x, y, out=None):
+    """A wrong implementation: it takes a number for 1."""
+    return fastrelu.reference.subtract_relu(x, y if isinstance(y, np.ndarray) else 1, out=out)
+
+
+def take_a_column_for_a_number(grad, x, out=None):
+    """A wrong implementation: of a column it reads only the first value."""
+    if np.shape(x) == (3, 1) and np.shape(grad) > (3, 1):
+        x = np.broadcast_to(x[:1], x.shape)
+    return fastrelu.reference.relu_backward(grad, x, out=out)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"relu": forget_the_tail}, "relu of float32, length 33, new output, index 32: expected"),
         ({"relu_backward": forget_the_tail}, "relu_backward of float32, length 33, new output"),
+        (
+            {"relu_backward": take_a_column_for_a_number},
+            r"relu_backward of int8, length \d+, argument 1 a column, new output, index \(\d, \d",
+        ),
+        (
+            {"add_relu": take_its_first},
+            r"add_relu of int8, length \d+, argument 1 a row, new output, index \(\d, \d",
+        ),
+        (
+            {"subtract_relu": forget_the_number},
+            r"subtract_relu of int8, length \d+, argument 1 a number, new output, index \d+: exp",
+        ),
         ({"relu": quiet_nan}, r"relu of float16, length \d+, .*nan \(0x\w{4}\), got nan \(0x7e00"),
         ({"relu": positive_zero}, r"relu of float16, .* expected -0.0 \(0x8000\), got 0.0"),
         ({"relu": write_beyond}, r"relu of int8, length 0, out=, the element on either side"),
@@ -310,17 +365,56 @@ def pass_all(grad, mask, out=None):
             r"relu_backward_from_mask of int8, length \d+, new output, index \d+: expected 0",
         ),
     ],
-    ids=["relu", "relu_backward", "nan", "zero", "beyond", "mask", "from_mask"],
+    ids=[
+        *("relu", "relu_backward", "column", "row", "number"),
+        *("nan", "zero", "beyond", "mask", "from_mask"),
+    ],
 )
 def test_a_mismatch_is_described_and_exits_1(wrong, message, monkeypatch, capsys):
-    names = ["relu", "relu_backward", "relu_with_mask", "relu_backward_from_mask"]
+    names = [*operations.OPERATIONS, "relu_with_mask", "relu_backward_from_mask"]
     right = {name: getattr(fastrelu.reference, name) for name in names}
+    checked = {name: found for name, found in operations.OPERATIONS.items() if name in wrong}
+    monkeypatch.setattr(check, "OPERATIONS", checked)
     monkeypatch.setattr(fastrelu, "implementations", {"mine": SimpleNamespace(**right | wrong)})
     assert command.main([]) == 1
     out = capsys.readouterr().out
     assert re.search(r"^  mine +WRONG ", out, re.MULTILINE)
     assert re.search(message, out)
     assert not rows(out)
+
+
+@pytest.mark.parametrize("name", operations.OPERATIONS)
+def test_an_operation_without_a_definition_fails_the_check_of_the_fallback(name, monkeypatch):
+    monkeypatch.setattr(fastrelu, "implementations", {})
+    monkeypatch.setattr(check, "OPERATIONS", {name: operations.OPERATIONS[name]})
+    monkeypatch.delattr(check.DEFINITIONS, name)
+    (result,) = check.check()
+    assert result.name == "python"
+    assert result.mismatch == f"{name}: no definition to check it against"
+
+
+def test_the_reference_has_the_operations_of_the_core():
+    if not fastrelu.implementations:
+        pytest.skip("nothing is compiled")
+    assert operations.from_reference() == operations.from_core()
+    assert operations.REAL_TYPES == operations.KERNEL_TYPES
+
+
+def test_an_operation_without_an_idiom_is_compared_with_the_reference(monkeypatch):
+    monkeypatch.delitem(compare.IDIOMS, "relu_backward")
+    (operation,) = compare.rows_of("relu_backward", 2)
+    monkeypatch.setattr(compare, "OPERATIONS", (operation,))
+    (row,) = compare.compare_array(np.ones(8, "f4"), 0.01)
+    assert row.operation == "relu_backward new"
+    assert row.numpy.statement == "reference.relu_backward(x, grad)"
+    assert (row.fastrelu.bytes, row.numpy_differs_in) == (3 * 8 * 4, 0)
+
+
+def test_what_is_added_is_a_row_of_the_last_axis():
+    rows = compare.compare_array(np.ones((4, 8), "f4"), 0.01)
+    found = {row.operation: row.fastrelu for row in rows}
+    assert found["add in place"].bytes == (2 * 4 * 8 + 8) * 4
+    assert found["subtract new"].bytes == 2 * 4 * 8 * 4
 
 
 @pytest.mark.usefixtures("no_check")
@@ -344,15 +438,15 @@ def test_slower_rows_are_marked_and_counted(monkeypatch, capsys):
     assert command.main(["--most", "16", "--seconds", "0.1"]) == 0
     out = capsys.readouterr().out
     assert [("x!" in line) for line in rows(out) if "forward" in line] == [True] * 3
-    assert re.search(r"! fastrelu is slower: \d of 5 rows", out)
+    assert re.search(rf"! fastrelu is slower: \d of {len(OPERATIONS)} rows", out)
 
 
 @pytest.mark.usefixtures("no_check")
 def test_sizes_that_the_time_cannot_hold_are_named(capsys):
     assert command.main(["--seconds", "0.01"]) == 0
     out = capsys.readouterr().out
-    assert len(rows(out)) >= 5
-    assert re.search(r"Left out for want of time .* 16,777,216 elements", out)
+    assert len(rows(out)) >= len(OPERATIONS)
+    assert re.search(r"Left out for lack of time .* 16,777,216 elements", out)
 
 
 @pytest.mark.parametrize(
@@ -360,6 +454,7 @@ def test_sizes_that_the_time_cannot_hold_are_named(capsys):
     [(SHORT, {"check", "rows"}), (["check"], {"check"}), (["info"], set())],
     ids=["compare", "check", "info"],
 )
+@pytest.mark.usefixtures("quick_check")
 def test_json(arguments, holds, tmp_path):
     path = tmp_path / "result.json"
     path.write_text("old")
@@ -377,7 +472,8 @@ def test_json_rows(tmp_path):
     path = tmp_path / "result.json"
     assert command.main([*SHORT, "--json", str(path)]) == 0
     found = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    assert [row["elements"] for row in found] == [16] * 5 + [128] * 5
+    count = len(OPERATIONS)
+    assert [row["elements"] for row in found] == [16] * count + [128] * count
     row = found[0]
     assert (row["operation"], row["dtype"], row["shape"]) == ("forward new", "float32", [16])
     assert row["fastrelu"]["statement"] == "relu(x)"
@@ -405,7 +501,7 @@ def test_json_that_cannot_be_finished_leaves_the_old_file(tmp_path, monkeypatch,
 @posix
 def test_control_c_is_one_line_and_130(tmp_path):
     process = subprocess.Popen(
-        [*PYTHON, "--json", str(tmp_path / "result.json")],
+        [*QUICK, "--json", str(tmp_path / "result.json")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -423,7 +519,7 @@ def test_control_c_is_one_line_and_130(tmp_path):
 @posix
 def test_a_reader_that_leaves_is_no_traceback():
     process = subprocess.Popen(
-        [*PYTHON, *SHORT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*QUICK, *SHORT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     process.stdout.readline()
     process.stdout.close()
@@ -435,7 +531,7 @@ def test_a_reader_that_leaves_is_no_traceback():
 @posix
 def test_progress_is_shown_on_a_terminal_and_cleared():
     leader, follower = os.openpty()
-    process = subprocess.Popen([*PYTHON, *SHORT], stdout=subprocess.DEVNULL, stderr=follower)
+    process = subprocess.Popen([*QUICK, *SHORT], stdout=subprocess.DEVNULL, stderr=follower)
     os.close(follower)
     shown = b""
     while True:

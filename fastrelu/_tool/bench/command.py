@@ -15,7 +15,6 @@ import numpy as np
 import fastrelu
 from fastrelu import reference
 from fastrelu._limits import usable_cpus
-from fastrelu._tool.check import DTYPES
 from fastrelu._tool.common import (
     BadInputError,
     as_json,
@@ -24,6 +23,7 @@ from fastrelu._tool.common import (
     refuse_oserror,
     whole_file,
 )
+from fastrelu._tool.operations import KERNEL_TYPES
 
 from . import contenders, report
 from .measure import Case, measure, measure_case
@@ -317,7 +317,7 @@ def _picked(option, text, choices):
 
 def _dtype(name):
     dtype = dtype_named(name)
-    if not (dtype.char in DTYPES or reference.name_in_ml_dtypes(dtype)) or not dtype.isnative:
+    if not (dtype.char in KERNEL_TYPES or reference.name_in_ml_dtypes(dtype)) or not dtype.isnative:
         raise BadInputError(f"--dtype: no kernels for {name!r}; try float32 or int8")
     return dtype.name
 

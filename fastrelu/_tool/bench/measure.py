@@ -14,20 +14,20 @@ from fastrelu import reference
 from fastrelu._limits import usable_memory
 from fastrelu._tool.check import unequal
 from fastrelu._tool.compare import (
-    LEAST_ROUNDS,
-    MOST_ROUNDS,
+    MAX_ROUNDS,
+    MIN_ROUNDS,
     MismatchError,
     evaluate,
     held_in,
     random_array,
-    time_in_turns,
+    time_interleaved,
 )
 
 from .contenders import UnavailableError
 
 ROUND_SECONDS = 1e-3
 REST_SECONDS = 0.5e-3
-MOST_RESTS = 40
+MAX_RESTS = 40
 POISON = 85
 USUAL_SPEED = 1e10  # bytes a second: only to divide the time among the cases
 SHORT_SECONDS = 0.1  # that much for a case is always granted
@@ -252,7 +252,7 @@ class RestedTimer(timeit.Timer):
 
 def rest():
     """Sleep until no thread of this process computes: some pools spin for milliseconds."""
-    for _ in range(MOST_RESTS):
+    for _ in range(MAX_RESTS):
         used, now = time.process_time(), time.perf_counter()
         time.sleep(REST_SECONDS)
         if time.process_time() - used < 0.3 * (time.perf_counter() - now):
@@ -291,7 +291,7 @@ def measure(cases, contenders, threads, seconds, announce=None):
             if announce is not None:
                 announce(case, i + 1, max(0, min(end - start, sum(costs[i:]))))
             share = (end - start) * costs[i] / sum(costs[i:])
-            needed = call_seconds.get(case[:3], 0) * case.bytes * (LEAST_ROUNDS + 2)
+            needed = call_seconds.get(case[:3], 0) * case.bytes * (MIN_ROUNDS + 2)
             if needed > 3 * max(share, SHORT_SECONDS):
                 yield Outcome(case, [], [], [], "want of time (--seconds)")
             elif ARRAYS_AT_ONCE * case.elements * np.dtype(case.dtype).itemsize > free_memory():
@@ -321,7 +321,7 @@ def measure_case(case, contenders, threads, until):
                 outcome.left_out.append(LeftOut(contender.name, str(error)))
             except MismatchError as error:
                 outcome.wrong.append(str(error))
-        times = time_in_turns(timers, until, ROUND_SECONDS) if timers else []
+        times = time_interleaved(timers, until, ROUND_SECONDS) if timers else []
     copied = 2 * operands[True].arrays["x"].nbytes
     for timer, rounds in zip(timers, times, strict=True):
         contender = timer.contender
@@ -358,7 +358,7 @@ def _usual_cost(case, contenders, threads):
     """Return the seconds that all rounds of a case would take at a usual speed."""
     count = sum(c.statement(case.operation, case.output) is not None for c in contenders)
     a_round = max(ROUND_SECONDS, case.bytes / USUAL_SPEED)
-    return max(1, count) * len(threads) * MOST_ROUNDS * a_round
+    return max(1, count) * len(threads) * MAX_ROUNDS * a_round
 
 
 def free_memory():
