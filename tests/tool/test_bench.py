@@ -1,4 +1,4 @@
-"""The benchmark: what it prints and writes, what it refuses to believe, and what it leaves out."""
+"""The benchmark: its output and files, its checks of results and noise, and what it leaves out."""
 
 import base64
 import importlib.util
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fastrelu
+from fastrelu._tool import operations
 from fastrelu._tool.bench import command, contenders, measure, report
 
 COPIES = ["copy", "streaming copy"] if hasattr(getattr(fastrelu, "_core", None), "copy") else []
@@ -24,7 +25,7 @@ LINE = re.compile(r" *[\d,]+  (?:L\d|DRAM|\?) +\d+ +[\d.]+ [mµn]?s .* [\d.]+x!?
 
 
 def fake(name="mine", statement="relu(x, y)", library="numpy", **options):
-    """Return a contender for the forward pass with out=, right but for what options say."""
+    """Return a contender for the forward pass with out=; it is right unless options change it."""
 
     def relu(x, y):
         np.maximum(0, x, out=y)
@@ -134,7 +135,7 @@ def test_what_became_slower_is_named_and_exits_1(record, capsys):
     assert "Of 1 rows of fastrelu 1 became slower by more than 10 %" in out
 
 
-def test_what_seems_slower_is_measured_again_before_it_is_believed(record, monkeypatch, capsys):
+def test_what_seems_to_be_slower_is_measured_again(record, monkeypatch, capsys):
     taken = iter([1.0, 1e-9])
     monkeypatch.setattr(
         measure, "time_interleaved", lambda timers, *rest: [[next(taken)]] * len(timers)
@@ -269,12 +270,12 @@ def test_an_interrupted_run_leaves_no_file(tmp_path, monkeypatch, capsys):
     assert os.listdir(tmp_path) == []
 
 
-def test_wide_rounds_are_not_to_be_believed(monkeypatch, capsys):
+def test_wide_rounds_are_not_relied_on(monkeypatch, capsys):
     monkeypatch.setattr(
         measure, "time_interleaved", lambda timers, *rest: [[1e-6, 2e-6, 3e-6] for _ in timers]
     )
     assert main([*SHORT, *ONE_CASE]) == 0
-    assert "! too noisy to believe: in 100% of the rows" in capsys.readouterr().out
+    assert "! too noisy to rely on: in 100% of the rows" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("busy", "warned"), [(None, False), (0.05, False), (0.5, True)])
@@ -305,7 +306,7 @@ def test_another_dtype_is_left_out(add, capsys):
     new = fake()._replace(statements={("forward", "new"): "x.astype('f8')"})
     add(new)
     assert main([*SHORT, "--operations", "forward", "--where", "new", "--sizes", "16"]) == 0
-    assert "Left out: mine (forward; new; float32): gives float64" in capsys.readouterr().out
+    assert "Left out: mine (forward; new; float32): returns float64" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -351,7 +352,7 @@ def test_either_zero_is_right(add):
 def test_what_memory_cannot_hold_is_named(monkeypatch, capsys):
     monkeypatch.setattr(measure, "free_memory", lambda: 0)
     assert main([*SHORT, *ONE_CASE]) == 0
-    assert "Left out for want of memory: 16 float32." in capsys.readouterr().out
+    assert "Left out for lack of memory: 16 float32." in capsys.readouterr().out
 
 
 def test_what_time_cannot_hold_is_named_but_the_first_is_measured():
@@ -360,7 +361,7 @@ def test_what_time_cannot_hold_is_named_but_the_first_is_measured():
     announced = []
     outcomes = list(measure.measure(cases, found, [1], 0.01, lambda *a: announced.append(a)))
     assert outcomes[0].rows
-    assert outcomes[1].reason == "want of time (--seconds)"
+    assert outcomes[1].reason == "lack of time (--seconds)"
     assert [case for case, _, _ in announced] == cases
     assert all(0 <= left <= 0.01 for _, _, left in announced)
 
@@ -370,6 +371,9 @@ def test_what_time_cannot_hold_is_named_but_the_first_is_measured():
     [
         (("forward", "out="), 8, 8),
         (("forward", "in place"), 8, 4),
+        (("add", "out="), 12, 12),
+        (("add row", "in place"), 8.125, 4.125),
+        (("subtract", "new"), 8, 8),
         (("backward", "new"), 12, 12),
         (("backward", "in place"), 12, 8),
         (("mask forward", "out="), 8.125, 8.125),
@@ -390,9 +394,52 @@ def test_bytes_counted(case, moved, footprint):
 def test_arrays_lie_at_the_same_place_every_time(operation, output, kind):
     found = kind(measure.Case(operation, output, "float32", 5000)).arrays
     assert {name: array.ctypes.data % 4096 for name, array in found.items()} == {
-        name: measure.PLACES[name] for name in found
+        name: measure.PAGE_OFFSETS[name] for name in found
     }
     assert all(array.flags.c_contiguous and array.flags.writeable for array in found.values())
+
+
+@pytest.mark.parametrize(
+    ("elements", "shape"),
+    [(1, (1, 1)), (16, (4, 4)), (17, (17, 1)), (33, (11, 3)), (1 << 20, (4096, 256))],
+)
+def test_a_row_is_added_to_a_matrix(elements, shape):
+    found = measure.Operands(measure.Case("add row", "out=", "float32", elements)).arrays
+    assert (found["x"].shape, found["b"].shape, found["y"].shape) == (shape, shape[1:], shape)
+
+
+@pytest.mark.parametrize("dtype", operations.KERNEL_TYPES)
+@pytest.mark.parametrize("operation", ["add", "add row", "subtract"])
+def test_no_sum_leaves_its_type(operation, dtype):
+    case = measure.Case(operation, "in place", np.dtype(dtype).name, 5000)
+    found = measure.sample_operands(case)
+    x, b = found["x"].astype(float), found.get("b", np.array(-1.0)).astype(float)
+    y = measure.Operands(case).expected["y"]
+    np.testing.assert_allclose(y.astype(float), np.maximum(x + b, 0), rtol=2e-3, atol=2e-3)
+
+
+def test_an_operation_on_the_list_is_timed_without_another_line(monkeypatch):
+    monkeypatch.setattr(
+        operations,
+        "OPERATIONS",
+        {
+            "relu": operations.OPERATIONS["relu"],
+            "fused": operations.Operation(3, "f", "ieee"),
+        },
+    )
+    found = contenders._operations()
+    assert found.keys() == {"forward", "mask forward", "mask backward", "fused"}
+    assert found["fused"].statement("in place") == "fused(x, b, c, out=x)"
+
+
+def test_a_type_without_kernels_is_left_out(capsys):
+    pytest.importorskip("ml_dtypes", reason="has the types")
+    assert "no kernels for add" in refused(
+        ["bench", "--dtype", "bfloat16", "--operations", "add"], capsys
+    )
+    arguments = ["--dtype", "bfloat16", "--where", "out", "--sizes", "16"]
+    assert main([*SHORT, *arguments, "--operations", "forward,add"]) == 0
+    assert "Left out: add, add row of bfloat16: no kernels." in capsys.readouterr().out
 
 
 def test_each_is_timed_with_its_threads():

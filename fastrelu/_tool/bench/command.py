@@ -1,4 +1,4 @@
-"""The command bench: its options, and the run that they ask for."""
+"""The command bench: its options and its run."""
 
 import argparse
 import contextlib
@@ -23,7 +23,7 @@ from fastrelu._tool.common import (
     refuse_oserror,
     whole_file,
 )
-from fastrelu._tool.operations import KERNEL_TYPES
+from fastrelu._tool.operations import KERNEL_TYPES, takes
 
 from . import contenders, report
 from .measure import Case, measure, measure_case
@@ -34,20 +34,20 @@ FULL_DTYPES = ("float16", "float32", "float64", "int8")
 FULL_SIZES = tuple(4**power for power in range(2, 14))
 FULL_SECONDS = 3600.0
 FAIL_OVER = 10.0
-ATTEMPTS = 3  # to measure again what seems slower
+ATTEMPTS = 3  # to measure again what seems to be slower
 SUFFIXES = {"K": 10, "M": 20}
 
+# A choice stands for all that begin with its word, so "mask" for both directions.
 OPERATIONS = {
-    "forward": ["forward"],
-    "backward": ["backward"],
-    "mask": ["mask forward", "mask backward"],
+    word: [name for name in contenders.OPERATIONS if name.split()[0] == word]
+    for word in dict.fromkeys(name.split()[0] for name in contenders.OPERATIONS)
 }
 OUTPUTS = {"new": ["new"], "out": ["out="], "inplace": ["in place"]}
 LIBRARIES = {name: [name] for name in contenders.LIBRARIES}
 
 
 class Selection(NamedTuple):
-    """What a run measures; the record keeps it, so that a later one can do the same."""
+    """What a run measures; the record holds it, so that a later run can repeat it."""
 
     dtypes: list
     operations: list
@@ -61,24 +61,36 @@ class Selection(NamedTuple):
             Case(operation, output, dtype, n)
             for dtype in self.dtypes
             for operation in self.operations
+            if takes(contenders.OPERATIONS[operation].types_like, dtype_named(dtype))
             for output in self.outputs
             for n in self.sizes
         ]
 
+    def left_out(self):
+        """Return lines that name the operations that have no kernels for a type."""
+        for dtype in self.dtypes:
+            lacking = [
+                operation
+                for operation in self.operations
+                if not takes(contenders.OPERATIONS[operation].types_like, dtype_named(dtype))
+            ]
+            if lacking:
+                yield f"Left out: {', '.join(lacking)} of {dtype}: no kernels."
+
 
 def add_options(parser):
-    """Add to a parser the options that only bench has."""
-    group = parser.add_argument_group("of bench alone; lists are separated by commas")
-    group.add_argument("--operations", metavar="LIST", help=f"of {', '.join(OPERATIONS)}")
-    group.add_argument("--where", metavar="LIST", help=f"the output, of {', '.join(OUTPUTS)}")
+    """Add the options of bench to a parser."""
+    group = parser.add_argument_group("options of bench; lists are separated by commas")
+    group.add_argument("--operations", metavar="LIST", help=f"from {', '.join(OPERATIONS)}")
+    group.add_argument("--where", metavar="LIST", help=f"the output, from {', '.join(OUTPUTS)}")
     group.add_argument(
         "--sizes", metavar="LIST", help="numbers of elements; K and M stand for 2**10 and 2**20"
     )
     group.add_argument(
-        "--threads", metavar="LIST", help="numbers of threads; 1 and all cores if not given"
+        "--threads", metavar="LIST", help="numbers of threads (default: 1 and all cores)"
     )
     group.add_argument(
-        "--contenders", metavar="LIST", help=f"besides fastrelu, of {', '.join(LIBRARIES)}"
+        "--contenders", metavar="LIST", help=f"besides fastrelu, from {', '.join(LIBRARIES)}"
     )
     group.add_argument(
         "--full",
@@ -87,21 +99,28 @@ def add_options(parser):
         help=f"{', '.join(FULL_DTYPES)} from 16 to 64M elements, in about an hour",
     )
     group.add_argument(
-        "--every", action="store_true", default=None, help="print every contender, not the best"
+        "--every",
+        action="store_true",
+        default=None,
+        help="print every contender, not only the best",
     )
     group.add_argument(
         "--compare",
         metavar="OLD.json",
-        help="exit with 1 if fastrelu became slower since; measures what OLD did if not told else",
+        help="exit with 1 if fastrelu is slower than in OLD; by default measures what OLD measured",
     )
     group.add_argument(
         "--fail-over",
         type=_percent,
         metavar="PCT",
-        help=f"by how much it must be slower to fail, {FAIL_OVER:g} if not given",
+        help=f"how much slower is a failure (default: {FAIL_OVER:g})",
     )
-    group.add_argument("--plot", metavar="FILE", help="draw it there, as .svg or .png; matplotlib")
-    group.add_argument("--html", metavar="FILE", help="write a page with all of it; matplotlib")
+    group.add_argument(
+        "--plot", metavar="FILE", help="write a plot, .svg or .png; needs matplotlib"
+    )
+    group.add_argument(
+        "--html", metavar="FILE", help="write a page with everything; needs matplotlib"
+    )
 
 
 def run(options, record, progress):
@@ -112,7 +131,7 @@ def run(options, record, progress):
     ----------
     options : argparse.Namespace
     record : dict
-        What is known already: the command, fastrelu and the machine. The results are added.
+        The command, fastrelu and the machine. The results are added to it.
     progress : Progress
 
     Returns
@@ -125,6 +144,10 @@ def run(options, record, progress):
     old = None if options.compare is None else _load(options.compare)
     selection = _select(options, old)
     cases = selection.cases()
+    if not cases:
+        raise BadInputError(
+            f"no kernels for {', '.join(selection.operations)} of {', '.join(selection.dtypes)}"
+        )
     if old is not None and not {Case(*_case_of(row)) for row in old["rows"]} & set(cases):
         raise BadInputError(f"--compare {options.compare}: holds nothing that this run measures")
     kind = _plot_kind(options)
@@ -188,7 +211,11 @@ def _measure(selection, found, missing, options, record, progress):
     record["rows"] = [row for outcome in outcomes for row in outcome.as_dicts()]
     record["wrong"] = [wrong for outcome in outcomes for wrong in outcome.wrong]
     record["noise"] = report.noise(rows, load.busy_cores(), usable_cpus())
-    remarks = [*report.left_out(outcomes, missing), report.summary(outcomes)]
+    remarks = [
+        *selection.left_out(),
+        *report.left_out(outcomes, missing),
+        report.summary(outcomes),
+    ]
     if record["wrong"]:
         remarks.append(f"WRONG outputs, which were not timed: {len(record['wrong'])}.")
     record["bench"]["remarks"] = remarks
@@ -199,17 +226,17 @@ def _measure(selection, found, missing, options, record, progress):
 
 
 def _measure_again(old, selection, found, options, record, progress):
-    """Measure again what seems slower, and keep the faster figures, before it is believed."""
-    share = _seconds(options) / len(selection.cases())
-    in_the_way = []
+    """Measure cases that seem slower again, and keep the faster figures."""
+    budget = _seconds(options) / len(selection.cases())
+    obstacles = []
     for attempt in range(ATTEMPTS):
-        # So that the allocator places new outputs elsewhere: where they lie can double the time.
-        in_the_way.append(np.empty(100_000 + 1040 * attempt, np.uint8))
+        # Makes the allocator place new outputs elsewhere: their address can double the time.
+        obstacles.append(np.empty(100_000 + 1040 * attempt, np.uint8))
         slower = report.slower_rows(old, record, _fail_over(options))
         for case in dict.fromkeys(Case(*_case_of(row)) for _, row in slower):
             progress.show(f"{case}, again")
             with fastrelu.num_threads(fastrelu.get_num_threads()):
-                outcome = measure_case(case, found, selection.threads, time.perf_counter() + share)
+                outcome = measure_case(case, found, selection.threads, time.perf_counter() + budget)
             again = {report.key(row): row for row in outcome.as_dicts()}
             record["rows"] = [
                 min(row, again.get(report.key(row), row), key=lambda row: row["seconds"])
@@ -227,13 +254,13 @@ def _compare(old, options, record):
 
 
 class OtherProcesses:
-    """How much of the processor others use, from now on, where Linux says."""
+    """The processor time of other processes since the start, if Linux reports it."""
 
     def __init__(self):
         self.start = self._now()
 
     def busy_cores(self):
-        """Return how many cores were busy, on average, with other processes or other machines."""
+        """Return how many cores other processes or virtual machines kept busy on average."""
         now = self._now()
         if self.start is None or now is None:
             return None
@@ -262,13 +289,15 @@ def _load(path):
         selection = Selection(**record["bench"]["selection"])
         if not record["rows"] or not all(isinstance(value, list) for value in selection):
             raise ValueError
+        if not set(selection.operations) <= contenders.OPERATIONS.keys():
+            raise ValueError
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise BadInputError(f"--compare {path}: not a record of bench --json") from None
     return record
 
 
 def _select(options, old):
-    """Return the Selection of the options; for what they leave open, that of an earlier run."""
+    """Return the Selection of the options, with defaults from an earlier run if there is one."""
     default = Selection(
         list(FULL_DTYPES if options.full else ["float32"]),
         list(contenders.OPERATIONS),
@@ -300,7 +329,7 @@ def _select(options, old):
 
 
 def _map(text, function):
-    """Return what a function makes of each part of a list in text, once; None for no text."""
+    """Return a function's results for the distinct parts of a list in text; None for no text."""
     if text is not None:
         return list(dict.fromkeys(function(part.strip()) for part in text.split(",")))
 
@@ -346,7 +375,7 @@ def _percent(text):
 
 
 def _plot_kind(options):
-    """Return "svg" or "png", or None without --plot; refuse plots that cannot be drawn."""
+    """Return "svg" or "png", or None without --plot; raise if a plot cannot be drawn."""
     kind = None
     if options.plot is not None:
         kind = Path(options.plot).suffix.lower()[1:]

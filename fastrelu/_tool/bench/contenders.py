@@ -1,4 +1,4 @@
-"""The one list of what is timed: for each library, how it is called and with which threads."""
+"""The list of contenders: the statements of each library, and how its threads are set."""
 
 import functools
 import importlib
@@ -11,33 +11,104 @@ import numpy as np
 
 import fastrelu
 from fastrelu._limits import usable_cpus
+from fastrelu._tool import operations
 
-OPERATIONS = ("forward", "backward", "mask forward", "mask backward")
 OUTPUTS = ("new", "out=", "in place")
 
 
+class Operation(NamedTuple):
+    """
+    What is timed under one name: a function of fastrelu and what its operands are.
+
+    Attributes
+    ----------
+    function : str
+        Its name.
+    operands : mapping
+        From the name of each operand in the statements to "array", "row" (a value for each column
+        of a matrix), "mask" (a bit for each element), or a literal number. The first is an array.
+    returns_mask : bool
+        Whether it returns a mask after the array.
+    """
+
+    function: str
+    operands: Mapping[str, Any]
+    returns_mask: bool = False
+
+    @property
+    def types_like(self):
+        """The operation on the list whose types it takes: those of relu for one with masks."""
+        return self.function if self.function in operations.OPERATIONS else "relu"
+
+    @property
+    def kinds(self):
+        return list(self.operands.values())
+
+    @property
+    def target(self):
+        """The operand that is overwritten in place."""
+        return next(iter(self.operands))
+
+    def statement(self, output):
+        """Return the call of fastrelu with a kind of output."""
+        mask = ", mask=mask" if self.returns_mask else ""
+        given = {
+            "new": "",
+            "out=": f", out=y{mask}",
+            "in place": f", out={self.target}{mask}",
+        }
+        return f"{self.function}({', '.join(self.operands)}{given[output]})"
+
+
+def _operations():
+    """Return what is timed by name: several forms of some functions, one of every other."""
+    forms = {
+        "forward": Operation("relu", {"x": "array"}),
+        "backward": Operation("relu_backward", {"grad": "array", "x": "array"}),
+        "mask forward": Operation("relu_with_mask", {"x": "array"}, returns_mask=True),
+        "mask backward": Operation("relu_backward_from_mask", {"grad": "array", "mask": "mask"}),
+        "add": Operation("add_relu", {"x": "array", "b": "array"}),
+        "add row": Operation("add_relu", {"x": "array", "b": "row"}),
+        "subtract": Operation("subtract_relu", {"x": "array", "1": 1}),
+    }
+    with_masks = {"relu_with_mask", "relu_backward_from_mask"}
+    found = {
+        name: form
+        for name, form in forms.items()
+        if form.function in with_masks or form.function in operations.OPERATIONS
+    }
+    named = {form.function for form in forms.values()}
+    for name, operation in operations.OPERATIONS.items():
+        if name not in named:
+            found[name] = Operation(name, dict.fromkeys("xbcd"[: operation.inputs], "array"))
+    return found
+
+
+OPERATIONS = _operations()
+
+
 class UnavailableError(Exception):
-    """A contender cannot take part; the message says why."""
+    """A contender cannot be timed; the message says why."""
 
 
 class Contender(NamedTuple):
     """
-    One way to compute relu, or to copy.
+    One way to compute some operations, or to copy.
 
     Attributes
     ----------
     name : str
-        As tables and plots show it.
+        The name in tables and plots.
     library : str
-        The module that it needs.
+        The module that it imports.
     statements : mapping
         From an operation and an output to the statement that is timed.
     names : callable
-        Takes a dict of arrays; returns all names of the statements, arrays in the library's form.
+        Takes a dict of arrays; returns the names of the statements, with arrays of the library.
     set_threads : callable or None
-        Takes the number of threads to use from now on; None for a library that has no such number.
+        Sets the number of threads; None for a library that cannot set it.
     is_threaded : bool
-        Whether it uses all cores, without set_threads to tell it otherwise.
+        Whether it always uses all cores.
     """
 
     name: str
@@ -49,17 +120,17 @@ class Contender(NamedTuple):
 
     @property
     def is_limit(self):
-        """Whether it copies: what memory and caches allow."""
+        """Whether it copies, which is the limit set by memory and caches."""
         return all(operation == "copy" for operation, _ in self.statements)
 
     def statement(self, operation, output):
-        """Return the statement for a case, or None. That of a limit copies, for any case."""
+        """Return the statement for a case, or None. For every case, a limit returns its copy."""
         if self.is_limit:
             operation, output = "copy", "out=" if output == "in place" else output
         return self.statements.get((operation, output))
 
     def threads(self, wanted):
-        """Return which of the wanted numbers of threads it can be timed with."""
+        """Return those of the wanted numbers of threads that it can be timed with."""
         if self.set_threads is not None:
             return list(wanted)
         if not self.is_threaded:
@@ -69,12 +140,12 @@ class Contender(NamedTuple):
         return [cores]
 
     def use_threads(self, n):
-        """Make its library use n threads from now on, if it can be told."""
+        """Set the threads of its library to n, if it can be set."""
         if self.set_threads is not None:
             self.set_threads(n)
 
     def version(self):
-        """Return the version of its library, once that is loaded."""
+        """Return the version of its library, which must be loaded."""
         return sys.modules[self.library].__version__
 
     def load(self):
@@ -93,18 +164,18 @@ class Contender(NamedTuple):
 
 def find(libraries=None):
     """
-    Return the contenders that can run here, and why the others cannot.
+    Return the contenders that can be imported, and why the others cannot.
 
     Parameters
     ----------
     libraries : collection of str, optional
-        Those to look for; by default all. fastrelu and NumPy's copy are always among them.
+        Those to import; by default all. fastrelu and NumPy's copy are always included.
 
     Returns
     -------
     found : list of Contender
     missing : dict of str
-        From each library that was looked for in vain to the reason.
+        From each library that cannot be imported to the reason.
     """
     found, missing = [], {}
     for contender in CONTENDERS:
@@ -119,7 +190,7 @@ def find(libraries=None):
 
 
 def _fastrelu(arrays):
-    names = ("relu", "relu_backward", "relu_with_mask", "relu_backward_from_mask")
+    names = {operation.function for operation in OPERATIONS.values()}
     return {name: getattr(fastrelu, name) for name in names} | arrays
 
 
@@ -132,7 +203,7 @@ def _fastrelu_copy(arrays):
 
 
 def _numpy(arrays):
-    names = ("copyto", "maximum", "multiply", "packbits", "unpackbits", "where")
+    names = ("add", "copyto", "maximum", "multiply", "packbits", "subtract", "unpackbits", "where")
     return {name: getattr(np, name) for name in names} | arrays
 
 
@@ -144,6 +215,8 @@ def _torch(arrays):
     return tensors | {
         "relu": torch.relu,
         "relu_": torch.relu_,
+        "add": torch.add,
+        "sub": torch.sub,
         "clamp_min": torch.clamp_min,
         "threshold_backward": backward,
         "threshold_backward_out": backward.grad_input,
@@ -171,7 +244,7 @@ def _onnxruntime(arrays):
     return names | {"binding": binding}
 
 
-# A session keeps its threads, so they are chosen when one is made.
+# The number of threads of a session is fixed when it is made.
 _onnx_threads = [1]
 
 
@@ -231,7 +304,34 @@ def _numba_functions():
             y[i] = zero if x[i] <= zero else grad[i]
         return y
 
-    return {"relu": relu, "relu_backward": relu_backward, "empty_like": np.empty_like}
+    @numba.njit(parallel=True)
+    def add_relu(x, b, y):
+        zero = x.dtype.type(0)
+        for i in prange(x.size):
+            total = x[i] + b[i]
+            y[i] = zero if total < zero else total
+        return y
+
+    @numba.njit(parallel=True)
+    def add_row_relu(x, b, y):
+        zero = x.dtype.type(0)
+        for i in prange(x.shape[0]):
+            for j in range(x.shape[1]):
+                total = x[i, j] + b[j]
+                y[i, j] = zero if total < zero else total
+        return y
+
+    @numba.njit(parallel=True)
+    def subtract_relu(x, number, y):
+        zero = x.dtype.type(0)
+        number = x.dtype.type(number)
+        for i in prange(x.size):
+            difference = x[i] - number
+            y[i] = zero if difference < zero else difference
+        return y
+
+    functions = (relu, relu_backward, add_relu, add_row_relu, subtract_relu)
+    return {f.__name__: f for f in functions} | {"empty_like": np.empty_like}
 
 
 def _numba(arrays):
@@ -265,6 +365,8 @@ def _jax_functions():
     return {
         "relu": jax.jit(jax.nn.relu),
         "relu_backward": jax.jit(lambda grad, x: jax.vjp(jax.nn.relu, x)[1](grad)[0]),
+        "add_relu": jax.jit(lambda x, b: jax.nn.relu(x + b)),
+        "subtract_relu": jax.jit(lambda x: jax.nn.relu(x - 1)),
     }
 
 
@@ -277,31 +379,34 @@ def _jax(arrays):
     return functions | {name: jnp.asarray(array) for name, array in arrays.items()}
 
 
-def _numexpr_statement(expression, out=None):
-    given = "" if out is None else f", out={out}, casting='same_kind'"
-    return f"evaluate({expression!r}, local_dict=arrays{given})"
+def _numexpr_statements(operation, expression, target="x"):
+    start = f"evaluate({expression!r}, local_dict=arrays"
+    return {
+        (operation, "new"): f"{start})",
+        (operation, "out="): f"{start}, out=y, casting='same_kind')",
+        (operation, "in place"): f"{start}, out={target}, casting='same_kind')",
+    }
 
 
 NUMPY_MASK = "packbits(x > 0, bitorder='little')"
 NUMPY_PASSES = "unpackbits(mask, count=grad.size, bitorder='little').view('?')"
+
+
+def _each(names, statements):
+    """Return statements by operation and output; several operations may share their statements."""
+    return {(name, output): text for name in names for output, text in statements.items()}
+
+
+ADDITIONS = ("add", "add row")  # the operands broadcast in all libraries but Numba
 
 CONTENDERS = (
     Contender(
         "fastrelu",
         "fastrelu",
         {
-            ("forward", "new"): "relu(x)",
-            ("forward", "out="): "relu(x, out=y)",
-            ("forward", "in place"): "relu(x, out=x)",
-            ("backward", "new"): "relu_backward(grad, x)",
-            ("backward", "out="): "relu_backward(grad, x, out=y)",
-            ("backward", "in place"): "relu_backward(grad, x, out=grad)",
-            ("mask forward", "new"): "relu_with_mask(x)",
-            ("mask forward", "out="): "relu_with_mask(x, out=y, mask=mask)",
-            ("mask forward", "in place"): "relu_with_mask(x, out=x, mask=mask)",
-            ("mask backward", "new"): "relu_backward_from_mask(grad, mask)",
-            ("mask backward", "out="): "relu_backward_from_mask(grad, mask, out=y)",
-            ("mask backward", "in place"): "relu_backward_from_mask(grad, mask, out=grad)",
+            (name, output): operation.statement(output)
+            for name, operation in OPERATIONS.items()
+            for output in OUTPUTS
         },
         _fastrelu,
         lambda n: fastrelu.set_num_threads(n),
@@ -313,6 +418,17 @@ CONTENDERS = (
             ("forward", "new"): "maximum(0, x)",
             ("forward", "out="): "maximum(0, x, out=y)",
             ("forward", "in place"): "maximum(x, 0, out=x)",
+            **_each(
+                ADDITIONS,
+                {
+                    "new": "maximum(0, x + b)",
+                    "out=": "maximum(add(x, b, out=y), 0, out=y)",
+                    "in place": "maximum(add(x, b, out=x), 0, out=x)",
+                },
+            ),
+            ("subtract", "new"): "maximum(x - 1, 0)",
+            ("subtract", "out="): "maximum(subtract(x, 1, out=y), 0, out=y)",
+            ("subtract", "in place"): "maximum(subtract(x, 1, out=x), 0, out=x)",
             ("mask forward", "new"): f"(maximum(0, x), {NUMPY_MASK})",
             ("mask forward", "out="): f"(maximum(0, x, out=y), copyto(mask, {NUMPY_MASK}))",
             ("mask forward", "in place"): f"(copyto(mask, {NUMPY_MASK}), maximum(x, 0, out=x))",
@@ -354,6 +470,17 @@ CONTENDERS = (
             ("backward", "new"): "threshold_backward(grad, x, 0)",
             ("backward", "out="): "threshold_backward_out(grad, x, 0, grad_input=y)",
             ("backward", "in place"): "threshold_backward_out(grad, x, 0, grad_input=grad)",
+            **_each(
+                ADDITIONS,
+                {
+                    "new": "relu_(add(x, b))",
+                    "out=": "relu_(add(x, b, out=y))",
+                    "in place": "relu_(x.add_(b))",
+                },
+            ),
+            ("subtract", "new"): "relu_(sub(x, 1))",
+            ("subtract", "out="): "relu_(sub(x, 1, out=y))",
+            ("subtract", "in place"): "relu_(x.sub_(1))",
         },
         _torch,
         _set_torch_threads,
@@ -378,6 +505,15 @@ CONTENDERS = (
             ("backward", "new"): "relu_backward(grad, x, empty_like(x))",
             ("backward", "out="): "relu_backward(grad, x, y)",
             ("backward", "in place"): "relu_backward(grad, x, grad)",
+            ("add", "new"): "add_relu(x, b, empty_like(x))",
+            ("add", "out="): "add_relu(x, b, y)",
+            ("add", "in place"): "add_relu(x, b, x)",
+            ("add row", "new"): "add_row_relu(x, b, empty_like(x))",
+            ("add row", "out="): "add_row_relu(x, b, y)",
+            ("add row", "in place"): "add_row_relu(x, b, x)",
+            ("subtract", "new"): "subtract_relu(x, 1, empty_like(x))",
+            ("subtract", "out="): "subtract_relu(x, 1, y)",
+            ("subtract", "in place"): "subtract_relu(x, 1, x)",
         },
         _numba,
         _set_numba_threads,
@@ -386,12 +522,11 @@ CONTENDERS = (
         "numexpr",
         "numexpr",
         {
-            ("forward", "new"): _numexpr_statement("where(x < 0, 0, x)"),
-            ("forward", "out="): _numexpr_statement("where(x < 0, 0, x)", "y"),
-            ("forward", "in place"): _numexpr_statement("where(x < 0, 0, x)", "x"),
-            ("backward", "new"): _numexpr_statement("where(x <= 0, 0, grad)"),
-            ("backward", "out="): _numexpr_statement("where(x <= 0, 0, grad)", "y"),
-            ("backward", "in place"): _numexpr_statement("where(x <= 0, 0, grad)", "grad"),
+            **_numexpr_statements("forward", "where(x < 0, 0, x)"),
+            **_numexpr_statements("backward", "where(x <= 0, 0, grad)", target="grad"),
+            **_numexpr_statements("add", "where(x + b < 0, 0, x + b)"),
+            **_numexpr_statements("add row", "where(x + b < 0, 0, x + b)"),
+            **_numexpr_statements("subtract", "where(x < 1, 0, x - 1)"),
         },
         _numexpr,
         _set_numexpr_threads,
@@ -402,6 +537,9 @@ CONTENDERS = (
         {
             ("forward", "new"): "relu(x).block_until_ready()",
             ("backward", "new"): "relu_backward(grad, x).block_until_ready()",
+            ("add", "new"): "add_relu(x, b).block_until_ready()",
+            ("add row", "new"): "add_relu(x, b).block_until_ready()",
+            ("subtract", "new"): "subtract_relu(x).block_until_ready()",
         },
         _jax,
         is_threaded=True,

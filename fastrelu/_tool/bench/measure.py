@@ -1,5 +1,6 @@
-"""The measurement: checks every contender's output, then times all of a case in turns."""
+"""The measurement: checks every contender's output, then times a case's contenders, interleaved."""
 
+import math
 import statistics
 import time
 import timeit
@@ -23,22 +24,24 @@ from fastrelu._tool.compare import (
     time_interleaved,
 )
 
-from .contenders import UnavailableError
+from .contenders import OPERATIONS, UnavailableError
 
 ROUND_SECONDS = 1e-3
 REST_SECONDS = 0.5e-3
 MAX_RESTS = 40
+MAX_COLUMNS = 256  # of a layer, as networks have them
 POISON = 85
-USUAL_SPEED = 1e10  # bytes a second: only to divide the time among the cases
-SHORT_SECONDS = 0.1  # that much for a case is always granted
+USUAL_SPEED = 1e10  # bytes per second, to divide the time among the cases
+MIN_SECONDS = 0.1  # granted to every case
 PAGE = 4096
-# Within a page, in multiples of the 64 bytes of a register. Far from each other, and from the start
-# where allocators place large outputs: a store delays loads from just above its place in a page.
-PLACES = {"x": 2048, "grad": 3072, "y": 1024, "mask": 1536}
-# Once it has freed such an array, glibc keeps the memory of smaller ones from call to call; before,
-# chance would decide whether a new output costs page faults.
-LARGEST_OF_HEAP = 31 << 20
-ARRAYS_AT_ONCE = 9  # of a case, with those of its limit and of a contender that makes some more
+# Offsets within a page, in multiples of the 64 bytes of a register. They are far from each other
+# and from the start, where allocators place large outputs, because a store delays loads from just
+# above its own offset.
+PAGE_OFFSETS = {"x": 2048, "grad": 3072, "b": 3072, "c": 512, "d": 2560, "y": 1024, "mask": 1536}
+# After an array of this size is freed, glibc reuses the memory of smaller ones. Without it, page
+# faults of new outputs depend on chance.
+MAX_HEAP_ARRAY = 31 << 20
+MAX_ARRAYS = 9  # that exist at once: of a case, of its copy, and temporaries of a contender
 
 
 class Case(NamedTuple):
@@ -50,17 +53,31 @@ class Case(NamedTuple):
     elements: int
 
     @property
+    def shape(self):
+        """The shape of its arrays: a matrix if an operand is a row."""
+        if "row" not in OPERATIONS[self.operation].kinds:
+            return (self.elements,)
+        columns = _columns(self.elements)
+        return self.elements // columns, columns
+
+    def size_of(self, kind):
+        """Return the bytes of an operand of a kind."""
+        sizes = {"array": self.elements, "row": self.shape[-1]}
+        if kind == "mask":
+            return -(-self.elements // 8)
+        return sizes.get(kind, 0) * np.dtype(self.dtype).itemsize
+
+    @property
     def bytes(self):
         """The bytes that the operation must read and write."""
-        array = self.elements * np.dtype(self.dtype).itemsize
-        mask = -(-self.elements // 8) if "mask" in self.operation else 0
-        return (3 if self.operation == "backward" else 2) * array + mask
+        operation = OPERATIONS[self.operation]
+        written = ["array", "mask"] if operation.returns_mask else ["array"]
+        return sum(map(self.size_of, [*operation.kinds, *written]))
 
     @property
     def footprint(self):
-        """The bytes of memory in which its operands lie."""
-        array = self.elements * np.dtype(self.dtype).itemsize
-        return self.bytes - (array if self.output == "in place" else 0)
+        """The bytes of memory that its operands occupy."""
+        return self.bytes - (self.size_of("array") if self.output == "in place" else 0)
 
     def __str__(self):
         return f"{self.operation} {self.output} of {self.elements:,} {self.dtype}"
@@ -68,10 +85,10 @@ class Case(NamedTuple):
 
 class Row(NamedTuple):
     """
-    What one contender took for one case with one number of threads.
+    The time of one contender for one case with one number of threads.
 
-    The bytes are those that it must read and write, the seconds those of a call: the least and the
-    median of the rounds.
+    `bytes` are those that it must read and write. `seconds` is the time per call of the fastest
+    round, `median_seconds` that of the median round.
     """
 
     contender: str
@@ -95,7 +112,7 @@ class Row(NamedTuple):
 
     @property
     def spread(self):
-        """How far the median round lies above the fastest, as a fraction of that."""
+        """The median round over the fastest, minus 1."""
         return self.median_seconds / self.seconds - 1
 
     @property
@@ -104,11 +121,11 @@ class Row(NamedTuple):
 
     @property
     def ns_per_element(self):
-        """Nanoseconds per element; of a limit: for as many bytes as the operation moves."""
+        """Nanoseconds per element; for a copy: per as many bytes as the operation moves."""
         return self.case.bytes / self.gigabytes_per_second / self.elements
 
     def as_dict(self):
-        """Return the row, with all that follows from it, as what JSON can hold."""
+        """Return the row and the figures derived from it as a dict for JSON."""
         return self._asdict() | {
             "gigabytes_per_second": self.gigabytes_per_second,
             "ns_per_element": self.ns_per_element,
@@ -124,7 +141,7 @@ class LeftOut(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """All that was found out about a case; reason says why, if it was not timed at all."""
+    """The results of a case; `reason` says why if it was not timed at all."""
 
     case: Case
     rows: list
@@ -133,7 +150,7 @@ class Outcome(NamedTuple):
     reason: str | None = None
 
     def of_limit(self, row):
-        """Return a row's bytes a second over those of the best copy with at most its threads."""
+        """Return a row's bytes per second over those of the best copy with at most its threads."""
         limits = [
             limit.gigabytes_per_second
             for limit in self.rows
@@ -142,7 +159,7 @@ class Outcome(NamedTuple):
         return row.gigabytes_per_second / max(limits) if limits else None
 
     def best_other(self, threads):
-        """Return the fastest row of the other libraries with at most so many threads, or None."""
+        """Return the fastest row of another library with at most so many threads, or None."""
         others = [
             row
             for row in self.rows
@@ -151,30 +168,30 @@ class Outcome(NamedTuple):
         return min(others, key=lambda row: row.seconds, default=None)
 
     def as_dicts(self):
-        """Return the rows, with all that follows from them, as what JSON can hold."""
+        """Return the rows and the figures derived from them as dicts for JSON."""
         return [row.as_dict() | {"of_limit": self.of_limit(row)} for row in self.rows]
 
 
 class Operands:
-    """The arrays of one case by name, and what must be in them or be returned after a call."""
+    """The arrays of one case by name, and the values expected of a call."""
 
     def __init__(self, case):
-        dtype = np.dtype(case.dtype)
-        x = random_array(dtype, case.elements)
-        mask = np.packbits(~(x <= 0), bitorder="little") if "mask" in case.operation else None
+        operation = OPERATIONS[case.operation]
         self.case = case
-        inputs = {} if case.operation == "mask backward" else {"x": x}
-        if case.operation.endswith("backward"):
-            inputs["grad"] = random_array(dtype, case.elements, seed=1)
-            self.expected = {"y": reference.relu_backward(inputs["grad"], x)}
-            self.target = "grad"
+        self.target = operation.target
+        inputs = sample_operands(case)
+        if operation.returns_mask or "mask" in operation.kinds:
+            x = random_array(np.dtype(case.dtype), case.elements)
+            y, mask = reference.relu_with_mask(x)
+            if operation.returns_mask:
+                self.expected = {"y": y, "mask": mask}
+            else:
+                inputs["mask"] = mask
+                self.expected = {"y": reference.relu_backward(inputs["grad"], x)}
         else:
-            self.expected = {"y": reference.relu(x)}
-            self.target = "x"
-        if case.operation == "mask backward":
-            inputs["mask"] = mask
-        elif mask is not None:
-            self.expected["mask"] = mask
+            function = getattr(reference, operation.function)
+            operands = [inputs.get(name, kind) for name, kind in operation.operands.items()]
+            self.expected = {"y": function(*operands)}
         self.outputs = {} if case.output == "new" else _placed(self.expected)
         if case.output == "in place":
             self.original = inputs[self.target]
@@ -182,7 +199,7 @@ class Operands:
         self.arrays = _placed(inputs) | self.outputs
 
     def reset(self):
-        """Fill the outputs with what no call gives, and restore what calls overwrite."""
+        """Fill the outputs with a value that no call returns, and restore overwritten operands."""
         for array in self.outputs.values():
             array.fill(POISON)
         if self.case.output == "in place":
@@ -200,16 +217,17 @@ class Operands:
             map(np.asarray, results), self.expected.items(), strict=True
         ):
             if got.dtype != expected.dtype:
-                raise UnavailableError(f"gives {got.dtype} for {expected.dtype}")
+                raise UnavailableError(f"returns {got.dtype} for {expected.dtype}")
             if got.shape != expected.shape:
                 raise MismatchError(f"{what}: {name} of shape {got.shape}, not {expected.shape}")
-            if not (got == expected).all():  # in value: 0 may have either sign
-                i = int(unequal(got, expected).argmax())
-                raise MismatchError(f"{what}: {name}[{i}]: expected {expected[i]}, got {got[i]}")
+            if not (got == expected).all():  # by value: 0 may have either sign
+                i = int(unequal(got, expected).argmax())  # in C order, as they lie
+                values = f"expected {expected.flat[i]}, got {got.flat[i]}"
+                raise MismatchError(f"{what}: {name}[{i}]: {values}")
 
 
 class OperandsOfLimit(Operands):
-    """Two arrays for a copy, which lie in as much memory as all the operands of a case."""
+    """Two arrays for a copy, which occupy as much memory as the operands of a case."""
 
     def __init__(self, case):
         dtype = np.dtype(case.dtype)
@@ -225,7 +243,7 @@ class OperandsOfLimit(Operands):
 
 
 class RestedTimer(timeit.Timer):
-    """A timer of one contender, which sets its threads, and in the end waits until they sleep."""
+    """A timer of one contender that sets its threads and, at the end, waits until they sleep."""
 
     def __init__(self, contender, threads, statement, names):
         super().__init__(statement, globals=names)
@@ -242,7 +260,7 @@ class RestedTimer(timeit.Timer):
     def timeit(self, loops):
         self.contender.use_threads(self.threads)
         if self.is_short:
-            super().timeit(1)  # wakes its threads, and fetches what a cache can hold
+            super().timeit(1)  # wakes its threads and fills the caches
         seconds = super().timeit(loops)
         self.is_short = seconds / loops < 10 * ROUND_SECONDS
         if self.threads > 1:
@@ -251,7 +269,7 @@ class RestedTimer(timeit.Timer):
 
 
 def rest():
-    """Sleep until no thread of this process computes: some pools spin for milliseconds."""
+    """Sleep until all threads of this process are idle: some pools spin for milliseconds."""
     for _ in range(MAX_RESTS):
         used, now = time.process_time(), time.perf_counter()
         time.sleep(REST_SECONDS)
@@ -266,13 +284,13 @@ def measure(cases, contenders, threads, seconds, announce=None):
     Parameters
     ----------
     cases : sequence of Case
-        Those of one operation, output and type by rising size.
+        Those of one operation, output and type in ascending order of size.
     contenders : sequence of Contender
         Those that can be loaded.
     threads : sequence of int
-        The numbers of threads to time each with, so far as its library lets itself be told.
+        The numbers of threads to time each with, if its library can set them.
     seconds : float
-        About how long it may take. Sizes that do not fit are not timed; never the first.
+        About how long it may take. Sizes that do not fit are left out; the first is always timed.
     announce : callable, optional
         Called with each case, its number from 1 and the seconds left, before it is measured.
 
@@ -284,21 +302,21 @@ def measure(cases, contenders, threads, seconds, announce=None):
     end = time.perf_counter() + seconds
     costs = [_usual_cost(case, contenders, threads) for case in cases]
     call_seconds = {}
-    np.empty(LARGEST_OF_HEAP, np.uint8)
+    np.empty(MAX_HEAP_ARRAY, np.uint8)
     with fastrelu.num_threads(fastrelu.get_num_threads()):
         for i, case in enumerate(cases):
             start = time.perf_counter()
             if announce is not None:
                 announce(case, i + 1, max(0, min(end - start, sum(costs[i:]))))
-            share = (end - start) * costs[i] / sum(costs[i:])
+            budget = (end - start) * costs[i] / sum(costs[i:])
             needed = call_seconds.get(case[:3], 0) * case.bytes * (MIN_ROUNDS + 2)
-            if needed > 3 * max(share, SHORT_SECONDS):
-                yield Outcome(case, [], [], [], "want of time (--seconds)")
-            elif ARRAYS_AT_ONCE * case.elements * np.dtype(case.dtype).itemsize > free_memory():
-                yield Outcome(case, [], [], [], "want of memory")
+            if needed > 3 * max(budget, MIN_SECONDS):
+                yield Outcome(case, [], [], [], "lack of time (--seconds)")
+            elif MAX_ARRAYS * case.elements * np.dtype(case.dtype).itemsize > free_memory():
+                yield Outcome(case, [], [], [], "lack of memory")
             else:
-                outcome = measure_case(case, contenders, threads, start + share)
-                if outcome.rows:  # not their sum, in which one that others disturb would count most
+                outcome = measure_case(case, contenders, threads, start + budget)
+                if outcome.rows:  # the median, because other processes may disturb a row
                     usual = statistics.median(row.seconds for row in outcome.rows)
                     call_seconds[case[:3]] = usual * len(outcome.rows) / case.bytes
                 yield outcome
@@ -343,26 +361,57 @@ def measure_case(case, contenders, threads, until):
     return outcome
 
 
+def sample_operands(case):
+    """Return the arrays and rows that a case reads, by name."""
+    dtype = np.dtype(case.dtype)
+    operation = OPERATIONS[case.operation]
+    operands = {}
+    for name, kind in operation.operands.items():
+        if kind == "array":
+            seed = 0 if name == "x" else 1
+            operands[name] = random_array(dtype, case.elements, seed).reshape(case.shape)
+        elif kind == "row":
+            operands[name] = random_array(dtype, case.shape[-1], seed=1)
+    # Sums stay within the type, for libraries differ in what they do beyond, and in place they do
+    # not grow: what is added is small, and not above zero unless the type has no less.
+    if (b := operands.get("b")) is not None:
+        if dtype.kind == "i":
+            b[...] = -(np.abs(b) % 28)
+        elif dtype.kind == "u":
+            b[...] %= 28
+        else:
+            b[...] = -np.abs(b)
+    if dtype.kind == "u" and 1 in operation.kinds:
+        np.maximum(operands["x"], 1, out=operands["x"])
+    return operands
+
+
+def _columns(elements):
+    """Return the columns of a matrix of so many elements: at most 256, and no more than rows."""
+    largest = min(MAX_COLUMNS, math.isqrt(elements))
+    return next(n for n in range(largest, 0, -1) if elements % n == 0)
+
+
 def _placed(arrays):
-    """Return copies of arrays by name, each name's at the same place within a page every time."""
+    """Return copies of arrays by name, each at the offset of its name within a page."""
     placed = {}
     for name, array in arrays.items():
         memory = np.empty(array.nbytes + 2 * PAGE, np.uint8)
-        start = -memory.ctypes.data % PAGE + PLACES[name]
-        placed[name] = memory[start : start + array.nbytes].view(array.dtype)
+        start = -memory.ctypes.data % PAGE + PAGE_OFFSETS[name]
+        placed[name] = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
         np.copyto(placed[name], array)
     return placed
 
 
 def _usual_cost(case, contenders, threads):
-    """Return the seconds that all rounds of a case would take at a usual speed."""
+    """Return the seconds that all rounds of a case would take at the usual speed."""
     count = sum(c.statement(case.operation, case.output) is not None for c in contenders)
     a_round = max(ROUND_SECONDS, case.bytes / USUAL_SPEED)
     return max(1, count) * len(threads) * MAX_ROUNDS * a_round
 
 
 def free_memory():
-    """Return how many bytes there are for new arrays."""
+    """Return the number of bytes available for new arrays."""
     limit = usable_memory()
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
@@ -374,7 +423,7 @@ def free_memory():
 
 
 def checked_timer(contender, threads, operands, case):
-    """Return a timer of a contender whose output is right; else raise an error that says why."""
+    """Return a timer of a contender if its output is right; else raise an error with the reason."""
     statement = contender.statement(case.operation, case.output)
     what = f"{contender.name}, {statement}, {case}"
     try:

@@ -1,4 +1,4 @@
-"""What the benchmark says: lines of text, the change since an earlier run, and a page of HTML."""
+"""The reports of the benchmark: text, the change since an earlier run, and a page of HTML."""
 
 import base64
 import html
@@ -15,15 +15,16 @@ HEADER = (
     f" {'GB/s':>7} {'limit':>6}  {'best other':16} {'time':>8} {'faster':>8}"
 )
 NOTES = """\
-Times: the fastest of interleaved rounds; ±: how far above it their median lies. GB/s: the bytes
-that must be read and written (forward: x and y; backward: grad, x and y; a mask has a bit for each
-element), by time. limit: these GB/s over those of the best copy with at most as many threads that
-was timed in the same rounds, between arrays in as much memory. "new" takes memory from the
-allocator of each library; some keep it from call to call. "in place" moves its bytes within less
-memory, which no copy does; after the first call it meets no value below zero, in any library. Of
-few elements a call is all the cost, of a copy too. best other: of all other libraries, with at most
-as many threads; its own number follows the x. Outputs were checked before, by value. Arrays that
-the benchmark makes begin at multiples of 64 bytes; those that NumPy makes often do not.
+Times: the fastest of interleaved rounds; ±: how far the median lies above it. GB/s: the bytes that
+must be read and written (operands and output; a row counts once, a mask as a bit per element),
+divided by the time. limit: this GB/s divided by that of the best copy with at most as many threads,
+timed in the same rounds between arrays that occupy as much memory. "new" uses the allocator of each
+library; some reuse memory from call to call. "in place" uses less memory than any copy; from the
+second call on, its operand holds no value below zero, in every library. With few elements the
+overhead of a call dominates, for a copy too. best other: the fastest other library with at most as
+many threads; its number of threads follows the x. add: x + b, b an array; add row: b a row of a
+matrix; subtract: x - 1. Outputs were checked by value before timing. Arrays of the benchmark are
+aligned to 64 bytes; those that NumPy allocates often are not.
 """
 ROW_KEY = ("contender", "threads", "operation", "output", "dtype", "elements")
 
@@ -41,7 +42,7 @@ def lines(outcome, every=False):
     ----------
     outcome : Outcome
     every : bool, optional
-        Whether to add one for each contender and limit.
+        Whether to add a line for each contender and copy.
     """
     found = []
     for row in outcome.rows:
@@ -63,7 +64,7 @@ def lines(outcome, every=False):
 
 
 def summary(outcomes):
-    """Return a line on how fastrelu stands against the best of the others."""
+    """Return a line that compares fastrelu with the best of the others."""
     ratios = [
         other.seconds / row.seconds
         for outcome in outcomes
@@ -71,7 +72,7 @@ def summary(outcomes):
         if row.contender == "fastrelu" and (other := outcome.best_other(row.threads)) is not None
     ]
     if not ratios:
-        return "Nothing to compare fastrelu with was timed."
+        return "No other library was timed."
     slower = sum(ratio < 1 for ratio in ratios)
     return (
         f"fastrelu is faster than the best other in {len(ratios) - slower} of {len(ratios)} lines; "
@@ -80,7 +81,7 @@ def summary(outcomes):
 
 
 def left_out(outcomes, missing):
-    """Return lines that name what was not timed, and why; calls that a library lacks go unsaid."""
+    """Return lines that name what was not timed, and why, except calls that a library lacks."""
     sizes, refusals = {}, {}
     for outcome in outcomes:
         case = outcome.case
@@ -100,26 +101,26 @@ def left_out(outcomes, missing):
 
 def noise(rows, busy_cores, cores):
     """
-    Return what the record says about noise: figures, and warnings if there is too much.
+    Return the part of the record on noise: figures, and warnings if there is too much.
 
     Parameters
     ----------
     rows : list of Row
     busy_cores : float or None
-        How many cores other processes kept busy meanwhile, if that is known.
+        How many cores other processes kept busy, if known.
     cores : int
     """
     warnings = []
     wide = sum(row.spread > NOISY_SPREAD for row in rows) / len(rows) if rows else 0
     if wide > NOISY_FRACTION:
         warnings.append(
-            f"too noisy to believe: in {wide:.0%} of the rows the median round took over "
+            f"too noisy to rely on: in {wide:.0%} of the rows the median round took over "
             f"{NOISY_SPREAD:.0%} longer than the fastest."
         )
     if busy_cores is not None and busy_cores > BUSY_FRACTION * cores:
         warnings.append(
             f"not alone: other processes kept {busy_cores:.2f} of {cores} cores busy; "
-            "times with all threads mean little."
+            "times with all threads are unreliable."
         )
     return {
         "rows_with_wide_spread": wide,
@@ -136,13 +137,13 @@ def check_row(row):
 
 
 def key(row):
-    """Return what makes a row of a record the same as one of another record."""
+    """Return the key by which rows of two records correspond."""
     return tuple(row[name] for name in ROW_KEY)
 
 
 def slower_rows(old, new, percent):
     """
-    Return the rows of fastrelu that became slower since an earlier run, each after its earlier one.
+    Return pairs of an earlier row of fastrelu and the row that became slower.
 
     A row is slower if its fastest round and its median both took over `percent` more.
     """
@@ -155,7 +156,7 @@ def slower_rows(old, new, percent):
 
 
 def compare(old, new, percent):
-    """Return what changed since an earlier run: lines of text, and how many rows became slower."""
+    """Return the change since an earlier run: lines of text, and the number of slower rows."""
     pairs = _pairs(old, new)
     ours = [(was, row) for was, row in pairs if row["contender"] == "fastrelu"]
     copies = [(was, row) for was, row in pairs if row["is_limit"]]
@@ -181,7 +182,7 @@ def compare(old, new, percent):
 
 
 def as_html(record, plot):
-    """Return one page that needs no other file: machine, versions, plots, tables."""
+    """Return a self-contained page: machine, versions, plots, tables."""
     about = {
         "command": record["command"],
         "date": record["bench"]["date"],
@@ -204,7 +205,7 @@ def as_html(record, plot):
             *(f'<p class="warning">{html.escape(w)}</p>' for w in record["noise"]["warnings"]),
             _table(("", ""), [(name, _listed(value)) for name, value in about.items()]),
             "<h2>By size</h2>",
-            f'<img alt="time per element and bytes a second, by size" src="{image}">',
+            f'<img alt="time per element and bytes per second, by size" src="{image}">',
             f"<h2>All rows</h2>\n<p>{html.escape(NOTES)}</p>",
             *_tables(record["rows"]),
             *(f"<p>{html.escape(line)}</p>" for line in record["bench"]["remarks"]),
