@@ -1,4 +1,4 @@
-"""Measures the project's targets, each as a ratio to what NumPy does, interleaved in one run."""
+"""Measures the project's targets, each as a ratio of times, interleaved in one run."""
 
 import argparse
 import json
@@ -11,19 +11,22 @@ from timeit import Timer
 import numpy as np
 
 import fastrelu
+from fastrelu._tool.operations import KERNEL_TYPES, OPERATIONS
+
+DESCRIPTION = "Measure the project's targets, each as a ratio of times, interleaved in one run."
 
 SMALL, MEDIUM, LARGE = 16, 16_384, 1_000_000
 BEYOND_CACHES = [1_000_000, 4_000_000, 16_000_000, 64_000_000]
 
-# Reads the clock round the import alone; -P keeps the folder of the sources off sys.path.
+# Measures the import alone; -P keeps the folder of the sources off sys.path.
 IMPORT = (
     "import numpy, time; t = time.perf_counter(); import fastrelu; print(time.perf_counter()-t)"
 )
-IMPORT_LIMIT = 0.030
+IMPORT_LIMIT = 0.015
 
 
 def ratio(ours, theirs, names, rounds, seconds):
-    """Return the least time of one statement over that of another, in turns on the same names."""
+    """Return the minimum time of one statement over that of another, interleaved."""
     setup = "\n".join(f"{name} = names[{name!r}]" for name in names)
     timers = [Timer(statement, setup, globals={"names": names}) for statement in (ours, theirs)]
     numbers = []
@@ -40,7 +43,7 @@ def ratio(ours, theirs, names, rounds, seconds):
 
 
 def sample(n, dtype):
-    """Return n numbers, about half of them below zero where dtype has such."""
+    """Return n random numbers, about half of them negative if the type is signed."""
     numbers = np.random.default_rng(0).integers(-99, 99, n)
     if np.dtype(dtype).kind == "u":
         numbers = abs(numbers)
@@ -48,23 +51,25 @@ def sample(n, dtype):
 
 
 def names_for(x, out=None):
-    return {
-        "relu": fastrelu.relu,
-        "relu_backward": fastrelu.relu_backward,
-        "relu_backward_from_mask": fastrelu.relu_backward_from_mask,
-        "maximum": np.maximum,
-        "multiply": np.multiply,
-        "negative": np.negative,
-        "copyto": np.copyto,
+    """Return the names of the statements: functions, and arrays made from x."""
+    has_kernels = x.dtype.char in KERNEL_TYPES
+    return FUNCTIONS | {
         "x": x,
-        "m": fastrelu.relu_with_mask(x)[1] if x.dtype.char in "bBhHiIlLqQefd" else None,
+        "m": fastrelu.relu_with_mask(x)[1] if has_kernels else None,
         "g": x[::-1].copy(),
         "y": np.empty_like(x) if out is None else out,
     }
 
 
+FUNCTIONS = {
+    **{name: getattr(np, name) for name in ("add", "copyto", "maximum", "multiply", "negative")},
+    **{name: getattr(fastrelu, name) for name in OPERATIONS},
+    "relu_backward_from_mask": fastrelu.relu_backward_from_mask,
+}
+
+
 def cases():
-    """Yield our statement, the one to compare it to, size, dtype and the greatest ratio to meet."""
+    """Yield our statement, the one to compare it to, elements, dtype and the largest ratio."""
     for dtype in ("float32", "float64"):
         yield "relu(x)", "maximum(0, x)", SMALL, dtype, 0.15
         yield "relu(x)", "negative(x)", SMALL, dtype, 0.5
@@ -78,10 +83,38 @@ def cases():
         for dtype in dtypes:
             yield "relu(x, out=y)", "copyto(y, x)", MEDIUM, dtype, limit
     yield "relu_backward(g, x, out=y)", "multiply(g, x > 0, out=y)", MEDIUM, "float32", 0.35
+    yield "subtract_relu(x, 100.0)", "maximum(x - 100.0, 0)", SMALL, "float64", 0.15
+
+
+def row_cases():
+    """Yield our statement, the one to compare it to, the names of both and the largest ratio."""
+    # b is added to z again and again, so it holds nothing above zero: z cannot overflow. After the
+    # first call relu meets no value below zero there; its time does not depend on the values.
+    z = sample(4096 * 256, "float32").reshape(4096, 256)
+    names = FUNCTIONS | {"z": z, "b": np.minimum(sample(256, "float32"), 0)}
+    ours = "add_relu(z, b, out=z)"
+    yield ours, "relu(z, out=z)", names, z, 1.15
+    yield ours, "add(z, b, out=z); maximum(z, 0, out=z)", names, z, 0.15
+    x = sample(3200, "float32").reshape(32, 100)
+    yield "add_relu(x, b)", "maximum(0, x + b)", FUNCTIONS | {"x": x, "b": x[0].copy()}, x, 0.15
+    x = sample(LARGE, "float32")
+    names = FUNCTIONS | {"x": x, "y": x[::-1].copy(), "w": np.empty_like(x)}
+    yield "add_relu(x, y, out=w)", "add(x, y, out=w)", names, x, 1.05
+
+
+def mask_cases():
+    """Yield the same, and the instruction set, for each with vectors."""
+    for isa, functions in fastrelu.implementations.items():
+        if isa != "scalar":
+            for n in (4096, 16_384, 65_536):
+                x = sample(n, "float32")
+                of_isa = {"relu": functions.relu, "relu_with_mask": functions.relu_with_mask}
+                names = names_for(x) | of_isa
+                yield isa, "relu_with_mask(x, out=y, mask=m)", "relu(x, out=y)", names, x, 1.3
 
 
 def large_cases():
-    """Yield the same for sizes that threads share, or that the caches do not hold."""
+    """Yield the same as cases() for sizes that several threads process or that exceed caches."""
     for n in BEYOND_CACHES:
         yield "relu(x)", "maximum(0, x)", n, "float32", 0.12
         yield "relu(x)", "relu(x, out=y)", n, "float32", 1.1
@@ -105,6 +138,12 @@ VIEWS = {
 }
 
 
+def target_row(case, x, measured, target):
+    """Return a row of the report; x is the array whose type and size the row names."""
+    row = {"case": case, "dtype": x.dtype.name, "n": x.size, "ratio": measured}
+    return row | {"target": target, "met": measured <= target}
+
+
 def measure_views(sizes, rounds, seconds):
     rows = []
     for view, make in VIEWS.items():
@@ -113,17 +152,30 @@ def measure_views(sizes, rounds, seconds):
             out = np.ones(x.shape, x.dtype) if out is None else out
             measured = ratio("relu(x, out=y)", "copyto(y, x)", names_for(x, out), rounds, seconds)
             target = 1.5 if "step 2" in view else 1.15
-            row = {"case": f"relu(x, out=y) / copyto(y, x): {view}", "dtype": "float32", "n": n}
-            rows.append(row | {"ratio": measured, "target": target, "met": measured <= target})
+            case = f"relu(x, out=y) / copyto(y, x): {view}"
+            rows.append(target_row(case, x, measured, target) | {"n": n})
     return rows
 
 
 def measure_cases(cases, rounds, seconds):
     rows = []
     for ours, theirs, n, dtype, target in cases:
-        measured = ratio(ours, theirs, names_for(sample(n, dtype)), rounds, seconds)
-        row = {"case": f"{ours} / {theirs}", "dtype": dtype, "n": n, "ratio": measured}
-        rows.append(row | {"target": target, "met": measured <= target})
+        x = sample(n, dtype)
+        measured = ratio(ours, theirs, names_for(x), rounds, seconds)
+        rows.append(target_row(f"{ours} / {theirs}", x, measured, target))
+    return rows
+
+
+def measure_on_one_thread(rounds, seconds):
+    """Measure the cases whose arrays are not those of names_for."""
+    rows = []
+    with fastrelu.num_threads(1):
+        for ours, theirs, names, x, target in row_cases():
+            measured = ratio(ours, theirs, names, rounds, seconds)
+            rows.append(target_row(f"{ours} / {theirs}", x, measured, target))
+        for isa, ours, theirs, names, x, target in mask_cases():
+            measured = ratio(ours, theirs, names, rounds, seconds)
+            rows.append(target_row(f"{ours} / {theirs}: {isa}", x, measured, target))
     return rows
 
 
@@ -135,7 +187,7 @@ def measure_import(rounds):
     return min(once() for _ in range(rounds))
 
 
-# Each gives x and out, or None for a new output, with about n elements in all.
+# Each returns x and out, or None for a new output, of about n elements each.
 LAYOUTS = {
     "contiguous": lambda n, dtype: (sample(n, dtype), None),
     "contiguous, out=": lambda n, dtype: (sample(n, dtype), np.empty(n, dtype)),
@@ -184,7 +236,7 @@ def measure_layout(layout, dtype, n, rounds, seconds):
         out = np.empty(x.shape, int)
     pair = f"relu(x{given})", f"maximum(0, x{given})"
     measured = ratio(*pair, names_for(x, out), rounds, seconds)
-    if measured > 1:  # before we believe it
+    if measured > 1:  # confirm with more rounds
         measured = min(measured, ratio(*pair, names_for(x, out), 4 * rounds, seconds))
     return {"layout": layout, "dtype": np.dtype(dtype).name, "n": n, "ratio": measured}
 
@@ -210,7 +262,7 @@ def processor():
 def show(title, header, rows):
     print(f"\n{title}")
     for name, *cells in [header, *rows]:
-        print(f"{name:56}", *(f"{cell:>12}" for cell in cells))
+        print(f"{name:63}", *(f"{cell:>12}" for cell in cells))
 
 
 def show_targets(report):
@@ -241,15 +293,15 @@ def show_layouts(report):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=DESCRIPTION)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
-    parser.add_argument("--short", action="store_true", help="only see that everything runs")
+    parser.add_argument("--short", action="store_true", help="only check that everything runs")
     options = parser.parse_args()
     rounds, seconds = (1, 1e-5) if options.short else (40, 1e-3)
     sizes = [SMALL, 1000] if options.short else [SMALL, 1000, MEDIUM, LARGE]
     report = {
         "machine": {"processor": processor()} | fastrelu.show_config(mode="dicts"),
-        "targets": measure_cases(cases(), rounds, seconds),
+        "targets": measure_cases(cases(), rounds, seconds) + measure_on_one_thread(rounds, seconds),
         "large": []
         if options.short
         else measure_cases(large_cases(), rounds // 2, 20 * seconds)
