@@ -1,4 +1,4 @@
-"""The backward pass: every instruction set beside every way to write it in NumPy."""
+"""The backward pass: every instruction set beside every NumPy idiom."""
 
 import numpy as np
 import pytest

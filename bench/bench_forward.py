@@ -1,4 +1,4 @@
-"""The forward pass: every instruction set beside every way to write it in NumPy."""
+"""The forward pass: every instruction set beside every NumPy idiom."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def copy(x, out):
     np.copyto(out, x)
 
 
-# Each gives the function to call and its arguments; all these functions take out=.
+# Each returns the function to call and its arguments; all these functions take out=.
 CONTENDERS = {
     **{
         name: lambda x, relu=implementation.relu: (relu, x)
@@ -46,7 +46,7 @@ def test_out(group, operands, contender):
     group(*CONTENDERS[contender](x), out=y)
 
 
-# After the first round nothing is below zero any more; no contender's time depends on that.
+# After the first round no value is below zero; no contender's time depends on that.
 @pytest.mark.benchmark(max_time=0.1)
 @pytest.mark.parametrize("contender", CONTENDERS)
 def test_in_place(group, operands, contender):

@@ -1,4 +1,4 @@
-"""Masks of one bit: both directions of every instruction set beside the same without a mask."""
+"""Bit masks: both directions of every instruction set, beside the same without a mask."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the benchmarks share: sizes named by where the data lives, and the machine's record."""
+"""Fixtures of the benchmarks: sizes named by the cache that holds the data, and the machine."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 import fastrelu
 
-# Of a common x86-64 core: for a machine that does not tell its own.
+# Those of a common x86-64 core, for a machine that does not report its own.
 USUAL_CACHES = {"L1": 32 << 10, "L2": 1 << 20, "L3": 32 << 20}
 
 DTYPES = ["float32", "float64", "float16", "int32", "int8"]
@@ -29,7 +29,7 @@ def cache_sizes(folder="/sys/devices/system/cpu/cpu0/cache"):
 
 CACHES = cache_sizes()
 
-# Bytes of all operands together: half of a cache, so that they stay in it, and four times the last.
+# Bytes of all operands together: half of each cache, so that they fit, and four times the last.
 WORKING_SETS = {level: size // 2 for level, size in CACHES.items()} | {"DRAM": 4 * CACHES["L3"]}
 
 CALL_ELEMENTS = 16
@@ -51,13 +51,13 @@ def pytest_benchmark_update_machine_info(config, machine_info):
 
 @pytest.fixture(scope="module", params=["call", *WORKING_SETS])
 def size(request):
-    """The name of a size: "call" is 16 elements, where the way into the ufunc is all the cost."""
+    """The name of a size: "call" is 16 elements, where the overhead of a call is all the cost."""
     return request.param
 
 
 @pytest.fixture(scope="module")
 def elements(size):
-    """Return elements(bytes): how many elements of so many bytes a size stands for."""
+    """Return elements(bytes): the number of elements of so many bytes that a size stands for."""
     return lambda each: WORKING_SETS[size] // each if size in WORKING_SETS else CALL_ELEMENTS
 
 
@@ -68,7 +68,7 @@ def dtype(request):
 
 @pytest.fixture(scope="module")
 def operands(request, elements, dtype):
-    """As many arrays as the module has OPERANDS, the last of them for the output."""
+    """The arrays of a case, as many as the module's OPERANDS; the last is for the output."""
     count = request.module.OPERANDS
     n = elements(dtype.itemsize * count)
     rng = np.random.default_rng(0)
@@ -79,7 +79,7 @@ def operands(request, elements, dtype):
 
 @pytest.fixture
 def group(benchmark, request, size, dtype, operands):
-    """The benchmark, which compares all that do the same work on the same arrays."""
+    """The benchmark, grouped by the work and the arrays."""
     work = [request.module.__name__.rpartition("bench_")[2], dtype.name, size]
     benchmark.group = f"{' '.join(work)}: {operands[0].size} elements"
     return benchmark

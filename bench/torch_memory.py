@@ -8,6 +8,8 @@ import torch
 import fastrelu
 import fastrelu.torch
 
+DESCRIPTION = "Measure the memory and the time of torch.relu and fastrelu.torch.relu."
+
 WIDTH = 256
 
 
@@ -35,7 +37,7 @@ def forward(x, layers, relu):
 
 
 def kept(x, layers, relu):
-    """Return the bytes of what is saved for the backward pass, each memory once, less weights."""
+    """Return the bytes saved for the backward pass, without weights; shared memory counts once."""
     weights = {p.data_ptr() for layer in layers for p in getattr(layer, "parameters", tuple)()}
     saved = {}
 
@@ -52,7 +54,7 @@ def kept(x, layers, relu):
 
 
 def once(x, grad, layers, relu):
-    """Return the seconds of a forward and of a backward pass, the output and the gradient."""
+    """Return the seconds of a forward and a backward pass, the output and the gradient."""
     x.grad = None
     start = perf_counter()
     y = forward(x, layers, relu)
@@ -90,7 +92,7 @@ def measure(kind, options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=DESCRIPTION)
     parser.add_argument("--layers", type=int, default=8, help="how many (default 8)")
     parser.add_argument("--mib", type=int, default=64, help="of each activation (default 64)")
     parser.add_argument("--dtype", default="float32", help="of the tensors (default float32)")

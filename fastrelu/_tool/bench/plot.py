@@ -1,10 +1,10 @@
-"""The plots: time per element and bytes a second by size, and the copies as a band behind them."""
+"""The plots: time per element and bytes per second by size, with the copies as a band."""
 
 import io
 from itertools import cycle, islice
 
 OUTPUTS_PER_ROW = 3
-STYLES = ("-", "--", ":", "-.")
+LINE_STYLES = ("-", "--", ":", "-.")
 
 
 def draw(record, kind):
@@ -14,7 +14,7 @@ def draw(record, kind):
     Parameters
     ----------
     record : dict
-        What --json writes.
+        The record that --json writes.
     kind : {"svg", "png"}
 
     Returns
@@ -29,7 +29,7 @@ def draw(record, kind):
     lines = -(-len(panels) // columns)
     figure = Figure((5 * columns, 6 * lines + 1.5), layout="constrained")
     axes = figure.subplots(2 * lines, columns, squeeze=False)
-    looks = _looks(record["rows"])
+    styles = _styles(record["rows"])
     for i, (name, rows) in enumerate(panels.items()):
         line, column = divmod(i, columns)
         times, speeds = axes[2 * line, column], axes[2 * line + 1, column]
@@ -38,7 +38,7 @@ def draw(record, kind):
             (times, "ns_per_element", "ns per element"),
             (speeds, "gigabytes_per_second", "GB/s"),
         ):
-            _draw_panel(axis, rows, field, looks)
+            _draw_panel(axis, rows, field, styles)
             axis.set_xscale("log", base=2)
             axis.set(yscale="log", xlabel="elements", ylabel=label)
             axis.grid(alpha=0.3)
@@ -57,7 +57,7 @@ def draw(record, kind):
         handles.values(), handles, loc="outside upper center", ncols=columns + 1, title=title
     )
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none"}):  # letters, not their outlines
+    with matplotlib.rc_context({"svg.fonttype": "none"}):  # text as text, not as outlines
         figure.savefig(buffer, format=kind, dpi=100)
     return buffer.getvalue()
 
@@ -70,18 +70,18 @@ def _panels(rows):
     return panels
 
 
-def _looks(rows):
-    """Return the colour of each contender and the dashes of each number of threads."""
+def _styles(rows):
+    """Return the colour of each contender and the line style of each number of threads."""
     names = dict.fromkeys(row["contender"] for row in rows if not row["is_limit"])
     threads = sorted({row["threads"] for row in rows})
     return (
         {name: f"C{i % 10}" for i, name in enumerate(names)},
-        dict(zip(threads, islice(cycle(STYLES), len(threads)), strict=True)),
+        dict(zip(threads, islice(cycle(LINE_STYLES), len(threads)), strict=True)),
     )
 
 
-def _draw_panel(axis, rows, field, looks):
-    colours, dashes = looks
+def _draw_panel(axis, rows, field, styles):
+    colours, line_styles = styles
     series = {}
     of_one, of_any = {}, {}
     best = min if field == "ns_per_element" else max
@@ -103,7 +103,7 @@ def _draw_panel(axis, rows, field, looks):
             [row["elements"] for row in members],
             [row[field] for row in members],
             color=colours[name],
-            linestyle=dashes[threads],
+            linestyle=line_styles[threads],
             linewidth=2.5 if name == "fastrelu" else 1.2,
             marker=".",
             label=f"{name}, {threads} thread{'s' if threads > 1 else ''}",
