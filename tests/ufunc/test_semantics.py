@@ -1,4 +1,4 @@
-"""The table of docs/meaning.md: each cell is what is measured here, where its library is there."""
+"""The table of docs/semantics.md: each cell is what is measured here, where its library is there."""
 
 import functools
 import platform
@@ -11,9 +11,9 @@ import pytest
 
 import fastrelu
 
-PAGE = Path(__file__).parents[2] / "docs" / "meaning.md"
+PAGE = Path(__file__).parents[2] / "docs" / "semantics.md"
 if not PAGE.exists():
-    pytest.skip("docs/meaning.md is not beside these tests", allow_module_level=True)
+    pytest.skip("docs/semantics.md is not beside these tests", allow_module_level=True)
 
 LENGTHS = (1, 2, 67)  # a lone element, and those of the body and the tail of a vector loop
 ON_X86_64 = platform.machine() in ("x86_64", "AMD64")
