@@ -1,4 +1,4 @@
-"""The table of docs/semantics.md: each cell is what is measured here, where its library is there."""
+"""The tables of docs/semantics.md: each cell is measured, where its library is installed."""
 
 import functools
 import platform
@@ -17,7 +17,7 @@ if not PAGE.exists():
 
 LENGTHS = (1, 2, 67)  # a lone element, and those of the body and the tail of a vector loop
 ON_X86_64 = platform.machine() in ("x86_64", "AMD64")
-NONE = "—"
+NOT_OFFERED = "n/a"
 
 
 # ---------------------------------------------------------------- the libraries
@@ -155,7 +155,7 @@ LIBRARIES = {
 
 @functools.cache
 def library_of(column):
-    """Return the library of a column, if it is there and of the version in the column's head."""
+    """Return the library of a column, or skip if it is missing or has another version."""
     name, version = split(column)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -231,16 +231,16 @@ def word_of(element, unchanged):
     if element == 0:
         return "-0.0" if np.signbit(np.real(element)) else "0.0"
     if element.tobytes() == unchanged.tobytes():
-        return "itself"
-    return "a NaN" if element != element else repr(element)
+        return "same"
+    return "NaN" if element != element else repr(element)
 
 
 def words_of(results):
     """Say what the elements of results are: pairs of an array and of what it should be full of."""
     with np.errstate(all="ignore"):
         found = {word_of(element, unchanged) for y, unchanged in results for element in y}
-    if "a NaN" in found:
-        found.discard("itself")
+    if "NaN" in found:
+        found.discard("same")
     return " or ".join(sorted(found))
 
 
@@ -253,7 +253,7 @@ def forward(values_of, *dtypes):
             with np.errstate(all="ignore"):
                 results = [library.relu(np.full(n, value)) for value in given for n in LENGTHS]
         except Exception:  # each library has errors of its own
-            return "refused"
+            return "error"
         unchanged = [value for value in given for n in LENGTHS]
         return words_of(zip(results, unchanged, strict=True))
 
@@ -265,7 +265,7 @@ def backward(grads_of, values_of, *dtypes):
 
     def probe(library):
         if library.backward is None:
-            return NONE
+            return NOT_OFFERED
         return words_of(
             (library.backward(np.full(n, grad), np.full(n, value)), grad)
             for dtype in map(dtype_of, dtypes)
@@ -285,25 +285,21 @@ def result_dtype(function, *arrays):
     return dtype.names[0] if dtype.names else dtype.name
 
 
-def taken(find, *dtypes):
+def dtypes_of(find, *dtypes):
     """Return a probe: which of the dtypes give a result of the same dtype, or of which other."""
 
     def probe(library):
         function, inputs = find(library)
         if function is None:
-            return NONE
+            return NOT_OFFERED
         given = [np.array([1, 0, 1]).astype(dtype) for dtype in map(dtype_of, dtypes)]
         gives = {x.dtype.name: result_dtype(function, *[x] * inputs) for x in given}
         if all(result is None for result in gives.values()):
-            return "refused"
+            return "error"
         if all(result == name for name, result in gives.items()):
-            return "taken"
-        words = [
-            name if result == name else f"gives {result}"
-            for name, result in gives.items()
-            if result is not None
-        ]
-        return ", ".join(dict.fromkeys(words))
+            return "same dtype"
+        words = ", ".join(dict.fromkeys(filter(None, gives.values())))
+        return f"{words} only" if None in gives.values() else words
 
     return probe
 
@@ -330,14 +326,14 @@ def warnings_of_relu(name):
         try:
             return warned(library.relu, np.concatenate([nan(dtype), others]))
         except Exception:
-            return "refused"
+            return "error"
 
     return probe
 
 
 def warnings_of_backward(library):
     if library.backward is None:
-        return NONE
+        return NOT_OFFERED
     x = np.array([-np.inf, -1, 0, np.nan], "f4")
     return warned(library.backward, np.full_like(x, np.inf), x)
 
@@ -350,14 +346,14 @@ def of_no_dimensions(library):
 
 def overlapping(library):
     if library.shifted is None:
-        return NONE
+        return NOT_OFFERED
     memory = np.array([-1, 2, -3, 4, 5, -6, 7, -8] * 8, "f4")
     expected = np.maximum(0, memory[:-1])
     try:
         library.shifted(memory)
     except Exception:
-        return "refused"
-    return "as if apart" if np.array_equal(memory[1:], expected) else "other values"
+        return "error"
+    return "as if disjoint" if np.array_equal(memory[1:], expected) else "other values"
 
 
 BELOW_OR_ZERO = values(-np.inf, -1.0, -0.0, 0.0)
@@ -382,23 +378,23 @@ PROBES = {
     "gradient below 0, `x <= 0`": backward(values(-1.0), BELOW_OR_ZERO, "f4", "f8"),
     "NaN in the gradient, `x > 0`": backward(nan, values(1.0, np.inf), "f4", "f8"),
     "gradient where `x` is subnormal, above 0": backward(values(1.0), subnormal, "f4", "f8"),
-    "bool": taken(by_relu, "?"),
-    "signed integers": taken(by_relu, "i1", "i2", "i4", "i8"),
-    "unsigned integers": taken(by_relu, "u1", "u2", "u4", "u8"),
-    "float16, float32, float64": taken(by_relu, "f2", "f4", "f8"),
-    "bfloat16": taken(by_relu, "bfloat16"),
-    "float8_e4m3fn, float8_e5m2": taken(by_relu, "float8_e4m3fn", "float8_e5m2"),
-    "int4, uint4": taken(by_relu, "int4", "uint4"),
-    "longdouble": taken(by_relu, "g"),
-    "complex64, complex128": taken(by_relu, "F", "D"),
-    "timedelta64": taken(by_relu, "m8[s]"),
-    "object": taken(by_relu, "O"),
-    "datetime64, strings": taken(by_relu, "M8[s]", "U1", "S1"),
-    "gradient of float16, float32, float64": taken(by_backward, "f2", "f4", "f8"),
-    "gradient of bfloat16": taken(by_backward, "bfloat16"),
-    "gradient of integers": taken(by_backward, "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"),
-    "gradient of bool": taken(by_backward, "?"),
-    "gradient of complex numbers": taken(by_backward, "F", "D"),
+    "bool": dtypes_of(by_relu, "?"),
+    "signed integers": dtypes_of(by_relu, "i1", "i2", "i4", "i8"),
+    "unsigned integers": dtypes_of(by_relu, "u1", "u2", "u4", "u8"),
+    "float16, float32, float64": dtypes_of(by_relu, "f2", "f4", "f8"),
+    "bfloat16": dtypes_of(by_relu, "bfloat16"),
+    "float8_e4m3fn, float8_e5m2": dtypes_of(by_relu, "float8_e4m3fn", "float8_e5m2"),
+    "int4, uint4": dtypes_of(by_relu, "int4", "uint4"),
+    "longdouble": dtypes_of(by_relu, "g"),
+    "complex64, complex128": dtypes_of(by_relu, "F", "D"),
+    "timedelta64": dtypes_of(by_relu, "m8[s]"),
+    "object": dtypes_of(by_relu, "O"),
+    "datetime64, strings": dtypes_of(by_relu, "M8[s]", "U1", "S1"),
+    "gradient of float16, float32, float64": dtypes_of(by_backward, "f2", "f4", "f8"),
+    "gradient of bfloat16": dtypes_of(by_backward, "bfloat16"),
+    "gradient of integers": dtypes_of(by_backward, "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"),
+    "gradient of bool": dtypes_of(by_backward, "?"),
+    "gradient of complex numbers": dtypes_of(by_backward, "F", "D"),
     "warnings of the forward pass: float32": warnings_of_relu("float32"),
     "warnings of the forward pass: bfloat16": warnings_of_relu("bfloat16"),
     "warnings of the backward pass: float32": warnings_of_backward,
@@ -407,28 +403,28 @@ PROBES = {
 }
 
 
-def table():
-    """Return the cells of the table: from a row and a column to a word."""
-    rows = [
-        [cell.strip() for cell in line.strip().strip("|").split("|")]
-        for line in PAGE.read_text(encoding="utf-8").splitlines()
-        if line.startswith("|")
-    ]
-    columns = rows[0][1:]
-    return {
-        (row[0], column): cell
-        for row in rows[2:]
-        for column, cell in zip(columns, row[1:], strict=True)
-    }
+def tables():
+    """Return the cells of all tables: from a row and a column to a word."""
+    cells, columns = {}, None
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("|"):
+            columns = None
+            continue
+        name, *words = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if columns is None:
+            columns = words
+        elif name.strip("-"):
+            cells |= {(name, column): word for column, word in zip(columns, words, strict=True)}
+    return cells
 
 
-TABLE = table()
+TABLE = tables()
 COLUMNS = list(dict.fromkeys(column for _, column in TABLE))
 
 
-def test_the_table_has_every_row_and_column():
-    assert list(dict.fromkeys(row for row, _ in TABLE)) == list(PROBES)
+def test_the_tables_have_every_row_and_column():
     assert [split(column)[0] for column in COLUMNS] == list(LIBRARIES)
+    assert list(TABLE) == [(row, column) for row in PROBES for column in COLUMNS]
 
 
 @pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")  # of a 0 as a time
