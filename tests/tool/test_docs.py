@@ -145,3 +145,43 @@ def test_links(page):
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
 def test_readme_leads_to_every_page(page):
     assert f"](docs/{page.name})" in PAGES[0].read_text(encoding="utf-8")
+
+
+BENCH = ["-m", "fastrelu", "bench", "--contenders", "numpy", "--threads", "1", "--seconds", "1"]
+RECORDS = {
+    "numpy": ["-m", "fastrelu", "--most", "16", "--seconds", "0.1"],
+    "sizes": [*BENCH, "--operations", "forward,backward", "--sizes", "16,4K"],
+    "others": [*BENCH, "--operations", "forward", "--where", "new,out", "--sizes", "16"],
+    "ratios": [ROOT / "bench" / "targets.py", "--short"],
+}
+ROWS = {"speed": 4, "numpy": 5, "sizes": 2, "others": 2, "ratios": 8}
+MARKED = re.compile(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", re.DOTALL)
+
+
+def run_python(*arguments):
+    subprocess.run([sys.executable, "-P", *arguments], check=True, capture_output=True, timeout=120)
+
+
+def test_tables_are_written_from_records(tmp_path):
+    pages = {
+        name: (ROOT / name).read_text("utf-8") for name in ("README.md", "docs/performance.md")
+    }
+    (tmp_path / "docs").mkdir()
+    for name, page in pages.items():
+        (tmp_path / name).write_text(page, "utf-8")
+    options = []
+    for name, command in RECORDS.items():
+        run_python(*command, "--json", tmp_path / name)
+        options += [f"--{name}", tmp_path / name]
+    run_python(ROOT / "bench" / "performance_page.py", "--root", tmp_path, *options)
+
+    written = {name: (tmp_path / name).read_text("utf-8") for name in pages}
+    tables = dict(MARKED.findall("".join(written.values())))
+    assert re.search("the slower one in [0-2] of 2 rows", tables.pop("lost"))
+    header_and_rule = 2
+    assert {
+        name: len(re.findall("^[|]", text, re.MULTILINE)) - header_and_rule
+        for name, text in tables.items()
+    } == ROWS
+    for name, page in pages.items():
+        assert MARKED.sub("", written[name]) == MARKED.sub("", page)
