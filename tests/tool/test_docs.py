@@ -134,7 +134,7 @@ def anchors_of(page):
     return {re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-") for text in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
 def test_links(page):
     for path, anchor in LINK.findall("\n".join(lines_of(page))):
         target = page.parent / path if path else page
