@@ -1,11 +1,10 @@
 """
-Run ReLU forward and backward over an array that no worker of a Dask cluster could hold.
+Run ReLU forward and backward over an array larger than the memory of a Dask cluster.
 
-The array is made in chunks, on workers of this machine that are each allowed so much memory, or on
-those of a cluster that runs already. fastrelu's functions are ufuncs, so that Dask takes them as it
-takes NumPy's: relu(x) of a Dask array is a Dask array, chunked alike, and nothing is computed until
-it is asked for. Each chunk is then checked against NumPy, and only a row of numbers leaves its
-worker.
+The workers run on this machine, each with a memory limit, or belong to a running cluster. They
+generate the array in chunks. fastrelu's functions are ufuncs, so Dask treats them as it treats
+NumPy's: relu(x) of a Dask array is a lazy Dask array with the same chunks. Each worker checks its
+chunks against NumPy and returns one row of numbers for each.
 """
 
 import argparse
@@ -30,21 +29,22 @@ on a real cluster, whose workers have fastrelu installed:
   dask worker tcp://SCHEDULER:8786 --memory-limit 8GiB      # on each of the others
   python cluster.py --scheduler tcp://SCHEDULER:8786        # anywhere
 
-A worker takes up to 200 MiB for what it imports, before the first chunk.
+The imports of a worker take up to 200 MiB, before the first chunk.
 sizes: bytes, or with a unit, as in 256MiB or 4GiB
 exit status: 0, or 1 if a result is wrong or workers die, 2 on bad input, 130 if interrupted
 """
 FEATURES = 1024
 DTYPE = np.dtype("float32")
-# Of a worker's memory, for each of its threads: some eight chunks are held at a time, of inputs,
-# results and what they are checked with. Dask pauses a worker at 0.8 of its limit.
+# Of a worker's memory, for each of its threads: a task holds about eight chunks at a time (inputs,
+# results and their checks), and Dask pauses a worker at 0.8 of its limit.
 SHARE_OF_CHUNK = 1 / 64
 TIMES_THE_MEMORY = 4
-PASSING, MEAN = 1 / 2, 1 / 8  # of random numbers from -1/2 to 1/2: how many pass, the mean of relu
+# Expected for random numbers from -1/2 to 1/2: the share that passes, and the mean of relu.
+PASSING, MEAN = 1 / 2, 1 / 8
 
 
 class Settings(WorkerPlugin):
-    """What fastrelu may use in a worker, also in one that comes later."""
+    """The limits of fastrelu in each worker, including workers that join later."""
 
     name = "fastrelu"
 
@@ -53,11 +53,11 @@ class Settings(WorkerPlugin):
 
     def setup(self, worker):
         self.before = fastrelu.get_num_threads(), fastrelu.cache_info().limit
-        # Dask's own threads already take all cores. A worker with a nanny has OMP_NUM_THREADS=1,
-        # which says the same; one without has not.
+        # Dask's own threads already use all cores. A worker with a nanny has OMP_NUM_THREADS=1; one
+        # without a nanny does not.
         fastrelu.set_num_threads(1)
-        # What it keeps saves new pages for each output, which costs more than ReLU itself; but by
-        # default it is up to 512 MiB, whatever limit Dask has set.
+        # The block cache saves the page faults of each output, which cost more than ReLU itself. By
+        # default it may hold 512 MiB, whatever limit Dask has set.
         fastrelu.set_cache_limit(self.kept)
 
     def teardown(self, worker):
@@ -67,28 +67,28 @@ class Settings(WorkerPlugin):
 
 
 def peak_memory():
-    """Return the most memory that this process has held at a time."""
+    """Return the peak memory of this process."""
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # On Linux getrusage also counts what the process held that this one was forked from.
+    # On Linux, getrusage also counts the memory of the parent before the fork.
     with open("/proc/self/status") as status:
         return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
 def about(dask_worker):
-    """Return a worker's threads and its limit of memory."""
+    """Return a worker's number of threads and its memory limit."""
     return dask_worker.state.nthreads, dask_worker.memory_manager.memory_limit
 
 
 def check(x, grad, y, dx):
-    """Return as a row: elements, those wrong forward and backward, those passed, the sum of y."""
+    """Return one row: elements, wrong ones forward and backward, passed ones, the sum of y."""
     passes = x > 0
     wrong = np.count_nonzero(y != np.maximum(0, x)), np.count_nonzero(dx != grad * passes)
     return np.array([[x.size, *wrong, np.count_nonzero(passes), y.sum(dtype=float)]])
 
 
 def both_passes(rows, chunk, seed):
-    """Return the checks of relu and relu_backward of random numbers: lazy, a row for each chunk."""
+    """Return a lazy array with the row of `check` for each chunk of random numbers."""
     rng = da.random.default_rng(seed)
     x, grad = (
         rng.random((rows, FEATURES), dtype=DTYPE, chunks=(chunk, FEATURES)) - DTYPE.type(0.5)
@@ -100,7 +100,7 @@ def both_passes(rows, chunk, seed):
 
 
 def collect(client, table, progress):
-    """Compute the rows of a table and return their sum."""
+    """Compute the rows and return their sum."""
     rows = table.to_delayed().ravel().tolist()
     start, total = time.perf_counter(), np.zeros(5)
     for done, (future, row) in enumerate(
@@ -134,7 +134,7 @@ def workers_here(options):
 
 @contextlib.contextmanager
 def workers_there(address):
-    """Use the workers of a cluster that runs already."""
+    """Use the workers of a running cluster."""
     try:
         client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
@@ -159,7 +159,7 @@ def run(options, progress, client):
         raise BadInputError(f"--scheduler {options.scheduler}: it has no workers")
     limits = [limit for _, limit in workers if limit]
     if not limits and not (options.size and options.chunk):
-        raise BadInputError("the workers have no limit of memory: give --size and --chunk")
+        raise BadInputError("the workers have no memory limit: give --size and --chunk")
     threads = [threads for threads, _ in workers]
     row = FEATURES * DTYPE.itemsize
     rows = -(-(options.size or TIMES_THE_MEMORY * sum(limits)) // row)
@@ -233,7 +233,7 @@ def make_parser():
 def main():
     parser, progress = make_parser(), Progress()
     options = parser.parse_args()
-    # Of an interrupt while a client waits, distributed logs that its own cancelling failed.
+    # If an interrupt arrives while a client waits, distributed logs that its cancelling failed.
     logging.getLogger("tornado.application").addFilter(
         lambda record: "sync.<locals>.cancel" not in record.getMessage()
     )

@@ -1,16 +1,18 @@
 """
-Watch ReLU units die, and what keeps them alive.
+Show how ReLU units die, and how to keep them alive.
 
-The derivative of ReLU is 0 below zero. A unit whose input is zero or below for every digit of the
-training set is dead: its output is 0, no gradient reaches its weights and bias, and so they never
-change again. In the first layer, whose inputs are the digits, that is for ever; further up a unit
-comes back only if the layers below still move.
+The derivative of ReLU is 0 below zero. A unit is dead if its input is zero or below for every digit
+of the training set: its output is 0, no gradient reaches its weights and bias, and they never
+change again. In the first layer, whose inputs are the digits, a dead unit stays dead. In a later
+layer it recovers only if the layers below still change.
 
-Three networks are trained at each learning rate: one with the weights of He et al. 2015, whose
-standard deviation of sqrt(2 / inputs) keeps the signal's variance from layer to layer; one with a
-standard deviation of 1, whose signals and gradients grow with every layer; and He's again on pixels
-from which their mean over the training set is subtracted, so that no direction is common to all
-digits in which one step can push a unit below zero for all of them. One step too large is enough.
+The example trains three networks at each learning rate:
+
+* "He": the initial weights of He et al. 2015. Their standard deviation of sqrt(2 / inputs) keeps
+  the variance of the signal from layer to layer.
+* "std 1": a standard deviation of 1. Signals and gradients grow with every layer.
+* "He, centred pixels": He's weights, on pixels minus their mean over the training set. Then the
+  digits have no common direction along which one large step can push a unit below zero for all.
 """
 
 import io
@@ -33,15 +35,16 @@ from network import (
 from fastrelu._tool.common import BadInputError, whole_file
 
 EPILOG = """\
-The more layers, the surer a network dies, and some units are dead before the first step: Lu, Shin,
-Su and Karniadakis 2020, "Dying ReLU and initialization", https://arxiv.org/abs/1903.06733.
+A network with more layers is more likely to die, and some units are dead before the first step:
+Lu, Shin, Su and Karniadakis 2020, "Dying ReLU and initialization",
+https://arxiv.org/abs/1903.06733.
 He, Zhang, Ren and Sun 2015, "Delving deep into rectifiers", https://arxiv.org/abs/1502.01852.
 exit status: 0, or 2 on bad input, 130 if interrupted.
 """
 
 
 class Setting(NamedTuple):
-    """Weights to start from, and pixels to see."""
+    """The initial weights, and whether the pixels are centred."""
 
     name: str
     std: object
@@ -56,11 +59,11 @@ SETTINGS = (
 
 
 class Result(NamedTuple):
-    """What became of a network."""
+    """The outcome for one network."""
 
     setting: str
     rate: float
-    dead: np.ndarray  # units, by epoch (the first before any step) and layer
+    dead: np.ndarray  # units by epoch (the first: before any step) and layer
     loss: float
     accuracy: float
 
@@ -70,17 +73,17 @@ class Result(NamedTuple):
 
 
 def count_dead(network, x):
-    """Return for each hidden layer how many units' inputs are zero or below for all of x."""
+    """Return the number of dead units for all of x in each hidden layer."""
     _, _, masks = network.forward(x)
     dead = []
-    for mask in masks:  # a bit for each of x and each unit, set where the gradient passes
+    for mask in masks:  # one bit per digit and unit, set where the gradient passes
         passes = np.bitwise_or.reduce(mask.reshape(len(x), -1), axis=0)
         dead.append(8 * passes.size - int(np.bitwise_count(passes).sum()))
     return dead
 
 
 def train(setting, rate, options, show=lambda epoch: None):
-    """Return the Result of a setting at a learning rate; an infinite loss ends it early."""
+    """Return the Result of a setting at a learning rate; an infinite loss stops the training."""
     rng = np.random.default_rng(options.seed)
     (x, labels), (x_test, labels_test) = load_digits(rng)
     if setting.centred:
@@ -116,8 +119,8 @@ def train_all(options, progress):
 
 def report(results, hidden):
     """Print a line for each result."""
-    print("Dead units in each hidden layer, before the first epoch and after the last, of the")
-    print(f"{' + '.join(map(str, hidden))} that there are:\n")
+    print("Dead units in each hidden layer, before the first epoch and after the last, out of")
+    print(f"{' + '.join(map(str, hidden))}:\n")
     width = max(6, len(in_columns(hidden)))
     print(
         f"{'weights':20} {'rate':>6}  {'before':>{width}}  {'after':>{width}}  {'dead':>6}"
@@ -126,7 +129,7 @@ def report(results, hidden):
     for result in results:
         line = f"{result.setting:20} {result.rate:6g}  {in_columns(result.dead[0]):>{width}}"
         if result.diverged:
-            print(f"{line}  diverged: a weight or the loss is beyond float32")
+            print(f"{line}  diverged: a weight or the loss exceeds float32")
             continue
         print(
             f"{line}  {in_columns(result.dead[-1]):>{width}}"
@@ -140,7 +143,7 @@ def in_columns(counts):
 
 
 def draw(results, options, kind):
-    """Return the share of dead units by epoch, a panel for each result, as the bytes of a plot."""
+    """Return a plot of the share of dead units by epoch, one panel for each result, as bytes."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -162,7 +165,7 @@ def draw(results, options, kind):
         ncols=len(options.hidden),
     )
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none"}):  # letters, not their outlines
+    with matplotlib.rc_context({"svg.fonttype": "none"}):  # text, not outlines
         figure.savefig(buffer, format=kind, dpi=100)
     return buffer.getvalue()
 
@@ -187,7 +190,7 @@ def parser():
         nargs="+",
         default=[0.01, 0.1, 1],
         metavar="R",
-        help="each setting is trained at each of them; default: 0.01 0.1 1",
+        help="each setting is trained at each rate; default: 0.01 0.1 1",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""What the examples share: the digits, a network written out in NumPy, and the command line."""
+"""Shared by the examples: the digits, a network written in NumPy, and the command line."""
 
 import argparse
 import contextlib
@@ -22,9 +22,9 @@ class Activation(NamedTuple):
     """A way to compute ReLU and its gradient."""
 
     name: str
-    forward: Callable  # z -> its ReLU h, and what backward needs to keep of either
-    backward: Callable  # gradient with respect to h, what was kept -> that with respect to z
-    frees_h: bool = False  # what is kept lies apart from h, whose memory may hold gradients
+    forward: Callable  # z -> its ReLU h, and what the backward pass needs
+    backward: Callable  # gradient of h, what forward kept -> gradient of z
+    frees_h: bool = False  # backward does not need h, so its memory may hold gradients
 
 
 ONE_BIT_MASK = Activation(
@@ -47,7 +47,7 @@ class Network:
     Parameters
     ----------
     widths : sequence of int
-        Of the input, of each hidden layer, and of the output.
+        Of the input, each hidden layer and the output.
     rng : numpy.random.Generator
         Draws the weights; the biases start at 0.
     activation : Activation, optional
@@ -55,7 +55,7 @@ class Network:
     std : callable, optional
         Gives the standard deviation of a unit's weights by the number of its inputs.
     dtype : dtype, optional
-        Of everything.
+        Of the weights and the biases.
     """
 
     def __init__(self, widths, rng, activation=ONE_BIT_MASK, std=he, dtype=np.float32):
@@ -116,7 +116,7 @@ def cross_entropy(scores, labels):
 
 
 def batches(x, labels, size, rng):
-    """Return x and labels, shuffled, in batches of that size, the last of what is left."""
+    """Return x and labels, shuffled, in batches of this size; the last may be smaller."""
     order = rng.permutation(len(x))
     x, labels = x[order], labels[order]
     return [(x[i : i + size], labels[i : i + size]) for i in range(0, len(x), size)]
@@ -167,16 +167,18 @@ def parser_for(description, epilog, *, epochs, batch, hidden):
         help=f"units in each hidden layer; default: {' '.join(map(str, hidden))}",
     )
     parser.add_argument(
-        "--seed", type=natural, default=0, metavar="N", help="of all that is random; default: 0"
+        "--seed", type=natural, default=0, metavar="N", help="of all random numbers; default: 0"
     )
     parser.add_argument(
         "--threads",
         type=whole,
         default=1,
         metavar="N",
-        help="for products of matrices and for fastrelu, at most; default: 1",
+        help="the most threads for matrix products and for fastrelu; default: 1",
     )
-    parser.add_argument("--plot", metavar="FILE", help="draw it there, as .svg or .png; matplotlib")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw the result as .svg or .png; needs matplotlib"
+    )
     return parser
 
 
@@ -202,7 +204,7 @@ def positive(text):
 
 
 def plot_kind(path):
-    """Return what kind of plot the file's name asks for, if it can be drawn; None for no name."""
+    """Return the format that the file's name asks for; None for no name."""
     if path is None:
         return None
     kind = os.path.splitext(path)[1].lower()
@@ -218,7 +220,7 @@ def plot_kind(path):
 
 
 def limit_threads(n):
-    """Return a context in which NumPy's BLAS and fastrelu have at most so many threads."""
+    """Return a context in which NumPy's BLAS and fastrelu use at most n threads."""
     try:
         from threadpoolctl import threadpool_limits
     except ImportError as error:
@@ -229,7 +231,7 @@ def limit_threads(n):
 
 
 def run(parser, main):
-    """Call main(options, progress); return the exit status, with bad input told in one line."""
+    """Call main(options, progress); print bad input as one line; return the exit status."""
     progress = Progress()
     try:
         options = parser.parse_args()
@@ -244,7 +246,7 @@ def run(parser, main):
         progress.clear()
         parser.error(f"not enough memory: {error}")
     except BrokenPipeError:
-        # Nothing can be printed; what the interpreter flushes at its end goes nowhere.
+        # Standard output is closed: discard what the interpreter flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -1,10 +1,10 @@
 """
-Train a network on handwritten digits, with NumPy's ReLU and with fastrelu's, side by side.
+Train a network on handwritten digits with NumPy's ReLU and with fastrelu's, side by side.
 
-The network is NumPy alone but for its ReLU, which NumPy and fastrelu each compute in three ways:
-into new arrays, in place, and in place with a mask for the backward pass. All start from the same
-weights and see the same batches. Their epochs take turns, so that what else the machine does
-slows all alike, and at the end their weights must be identical to the bit.
+Everything but ReLU is NumPy. NumPy and fastrelu each compute ReLU in three ways: with new outputs,
+in place, and in place with a mask for the backward pass. All six trainings start from the same
+weights and use the same batches. Their epochs are interleaved, so that other load on the machine
+slows all of them equally. At the end their weights must be identical to the bit.
 """
 
 import io
@@ -31,8 +31,8 @@ from fastrelu import relu, relu_backward
 from fastrelu._tool.common import BadInputError, human, whole_file
 
 EPILOG = """\
-With a network as small as the default one, products of matrices and Python itself take most of the
-time. ReLU matters where it has many elements for each multiplication, as in one wide layer:
+In a network as small as the default one, matrix products and Python take most of the time. ReLU
+matters if it has many elements per multiplication, as in one wide layer:
   train_digits.py --hidden 16384 --batch 1438 --learning-rate 0.003
 exit status: 0, or 1 if the weights differ, 2 on bad input, 130 if interrupted.
 """
@@ -72,13 +72,14 @@ HEADER = (
 )
 NOTES = """
 accuracy: on the test set. loss: the mean over the last epoch. s/epoch: the fastest, and the median.
-in ReLU: the least of any epoch; share: the median. kept: what a batch holds between its forward and
-its backward pass, its input aside. peak: all that a batch allocates at one time (tracemalloc).
+in ReLU: the least of all epochs; share: the median. kept: the memory that a batch keeps from its
+forward to its backward pass, without its input. peak: the most that a batch allocates
+(tracemalloc).
 """
 
 
 class Training:
-    """A network with one contender's ReLU, and what its epochs took."""
+    """A network with one contender's ReLU, and the times of its epochs."""
 
     def __init__(self, activation, widths, seed):
         self.name = activation.name
@@ -111,7 +112,7 @@ class Training:
             tracemalloc.stop()
 
     def epoch(self, batches, rate):
-        """Learn from each batch, against the clock."""
+        """Learn from each batch, and measure the time."""
         self.in_relu = 0.0
         start = time.perf_counter()
         losses = [self.network.learn(x, labels, rate) * len(x) for x, labels in batches]
@@ -154,7 +155,7 @@ def train(options, progress):
 
 
 def report(trainings, accuracies):
-    """Print the table and what follows from it; return the exit status."""
+    """Print the table and the conclusions; return the exit status."""
     print(HEADER)
     for training, accuracy in zip(trainings, accuracies, strict=True):
         print(
@@ -190,7 +191,7 @@ def mib(size):
 
 
 def draw(trainings, kind):
-    """Return time, memory and loss as the bytes of a plot."""
+    """Return a plot of time, memory and loss, as bytes."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -217,7 +218,7 @@ def draw(trainings, kind):
         axes.margins(x=0.4)  # for the legend
         axes.legend(loc="upper right")
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none"}):  # letters, not their outlines
+    with matplotlib.rc_context({"svg.fonttype": "none"}):  # text, not outlines
         figure.savefig(buffer, format=kind, dpi=100)
     return buffer.getvalue()
 
