@@ -3,11 +3,13 @@
 import argparse
 import json
 import re
+import textwrap
 from pathlib import Path
 
 from fastrelu._tool.common import binary, human
 
 ROOT = Path(__file__).parents[1]
+WIDTH = 106
 PAGES = {
     "README.md": ("speed", "lost"),
     "docs/performance.md": ("numpy", "sizes", "others", "ratios"),
@@ -59,6 +61,10 @@ def table(header, rows):
     return "\n".join(f"| {' | '.join(map(str, row))} |".replace("| --- ", "|---") for row in cells)
 
 
+def paragraph(text):
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
 def made_by(record):
     """Return the sentence that says how, where and with what a record was made."""
     about, machine = record["fastrelu"], record["machine"]
@@ -100,7 +106,7 @@ def as_numpy(record):
     )
     lost = sum(row["times_faster"] < 1 for row in record["rows"])
     note = f"NumPy is faster in {lost} of {len(rows)} rows."
-    return f"{made_by(record)}\n\n{table(header, rows)}\n\n{note}"
+    return f"{paragraph(made_by(record))}\n\n{table(header, rows)}\n\n{note}"
 
 
 class Bench:
@@ -168,7 +174,7 @@ def as_speed(record):
     pairs = bench.with_others()
     lost = sum(other["seconds"] < row["seconds"] for row, other in pairs)
     note = f"NumPy is faster in {lost} of {len(pairs)} rows of the whole measurement."
-    return f"{table(header, rows)}\n\n{made_by(record)} {note}"
+    return f"{table(header, rows)}\n\n{paragraph(f'{made_by(record)} {note}')}"
 
 
 def as_sizes(record):
@@ -186,7 +192,7 @@ def as_sizes(record):
             )
         )
     names = [f"{op}, {threads} thread{'s' if threads > 1 else ''}" for op, threads in columns]
-    return f"{made_by(record)}\n\n{table(('elements', 'in', *names), rows)}"
+    return f"{paragraph(made_by(record))}\n\n{table(('elements', 'in', *names), rows)}"
 
 
 def as_others(record):
@@ -219,23 +225,25 @@ def as_others(record):
         "its time",
         "times faster",
     )
-    return f"{made_by(record)}\n\n{table(header, rows)}"
+    return f"{paragraph(made_by(record))}\n\n{table(header, rows)}"
 
 
 def as_lost(record):
     """Return the line of the README on the rows that another library wins."""
     pairs = Bench(record).with_others()
     lost = [
-        f"{count(row['elements'])} {row['output']} with {row['threads']} threads "
+        f"{count(row['elements'])} elements, {OUTPUTS[row['output']]}, threads: {row['threads']} "
         f"({other['seconds'] / row['seconds']:.2f}, {other['contender']})"
         for row, other in pairs
         if other["seconds"] < row["seconds"]
     ]
-    names = ", ".join(LIBRARY_NAMES[name] for name in record["bench"]["versions"])
-    text = f"Beside {names}, fastrelu is the slower one in {len(lost)} of {len(pairs)} rows"
-    return f"{text}{': ' if lost else ''}{'; '.join(lost)}. {LINK}"
+    *names, last = (LIBRARY_NAMES[name] for name in record["bench"]["versions"])
+    others = f"{', '.join(names)} and {last}" if names else last
+    text = f"Beside {others}, fastrelu is the slower one in {len(lost)} of {len(pairs)} rows"
+    return paragraph(f"{text}{': ' if lost else ''}{'; '.join(lost)}. {LINK}")
 
 
+OUTPUTS = {"new": "new output", "out=": "`out=`", "in place": "in place"}
 LINK = "All tables are in [docs/performance.md](docs/performance.md)."
 
 
@@ -268,14 +276,17 @@ def as_ratios(record):
         f"{row['layout']} {row['dtype']}, {count(row['n'])} ({row['ratio']:.2f})" for row in over
     )
     machine = record["machine"]
-    return (
+    made = (
         f"`python bench/targets.py` on {machine['processor']}; fastrelu {machine['version']} "
         f"({machine['isa in use']}), NumPy {machine['numpy']}, Python {machine['python']}, "
-        f"{machine['compiler']}.\n\n"
-        + table(("case", "dtypes", "elements", "time over the other's", "target"), rows)
-        + f"\n\nOver all layouts, dtypes and sizes, `np.maximum(0, x)` is faster in {len(over)} of "
+        f"{machine['compiler']}."
+    )
+    note = (
+        f"Over all layouts, dtypes and sizes, `np.maximum(0, x)` is faster in {len(over)} of "
         f"{len(record['layouts'])} rows{': ' if over else ''}{worst}."
     )
+    header = ("case", "dtypes", "elements", "time over the other's", "target")
+    return f"{paragraph(made)}\n\n{table(header, rows)}\n\n{paragraph(note)}"
 
 
 # For each option, the tables that its record gives.
