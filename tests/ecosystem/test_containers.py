@@ -81,6 +81,10 @@ COLUMNS = {
         lambda x: fastrelu.relu_backward(x, x),
         fastrelu.relu_derivative,
     ],
+    "`add_relu`, `subtract_relu`": [
+        lambda x: fastrelu.add_relu(x, x),
+        lambda x: fastrelu.subtract_relu(x, x),
+    ],
     "`relu_with_mask`, `relu_backward_from_mask`": [
         lambda x: fastrelu.relu_with_mask(x)[0],
         lambda x: fastrelu.relu_backward_from_mask(x, MASK),

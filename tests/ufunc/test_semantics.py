@@ -403,6 +403,146 @@ PROBES = {
 }
 
 
+# ---------------------------------------------------------------- add_relu and subtract_relu
+
+
+def sums(*pairs, subtract=None):
+    """
+    Return a function from an operation to pairs of operands.
+
+    Those of subtract are the pairs of add with y negated, unless given.
+    """
+    negated = [(x, -y) for x, y in pairs] if subtract is None else subtract
+
+    def pairs_of(operation):
+        return pairs if operation is np.add else negated
+
+    return pairs_of
+
+
+def fused(pairs_of, *dtypes):
+    """Return a probe: what becomes of the sum, at every place of arrays of all lengths."""
+
+    def probe(function, operation):
+        with np.errstate(all="ignore"):
+            return words_of(
+                (function(*operands), operation(*operands)[0])
+                for dtype in map(np.dtype, dtypes)
+                for pair in pairs_of(operation)
+                for n in LENGTHS
+                for operands in [[np.full(n, value, dtype) for value in pair]]
+            )
+
+    return probe
+
+
+def nan_operands(function, operation):
+    """Probe what becomes of a NaN in either operand."""
+    with np.errstate(all="ignore"):
+        return words_of(
+            (function(*operands), operation(*operands)[0])
+            for dtype in map(np.dtype, ("f2", "f4", "f8"))
+            for value in nan(dtype)
+            for n in LENGTHS
+            for x, y in [(np.full(n, value), np.ones(n, dtype))]
+            for operands in [(x, y), (y, x)]
+        )
+
+
+def integers(dtype, pairs_of):
+    """Return a probe: the result of one pair."""
+
+    def probe(function, operation):
+        (pair,) = pairs_of(operation)
+        results = [function(*[np.full(n, value, dtype) for value in pair]) for n in LENGTHS]
+        (result,) = {int(element) for y in results for element in y}
+        return str(result)
+
+    return probe
+
+
+def fused_dtypes(*names):
+    """Return a probe: the dtype of the result, for operands of these two or of one dtype each."""
+    x_and_y = names if len(names) == 2 else names * 2
+
+    def probe(function, operation):
+        x, y = (np.array([1, 0, 1]).astype(dtype_of(name)) for name in x_and_y)
+        result = result_dtype(function, x, y)
+        if result is None:
+            return "error"
+        return "same dtype" if {x.dtype.name, y.dtype.name} == {result} else result
+
+    return probe
+
+
+def all_of(*probes):
+    """Return a probe: what several find, if that is the same."""
+
+    def probe(function, operation):
+        (word,) = {probe(function, operation) for probe in probes}
+        return word
+
+    return probe
+
+
+def reported(pairs_of, dtype="f4", n=67):
+    """Return a probe: of which floating-point error the last of n elements warns."""
+
+    def probe(function, operation):
+        (pair,) = pairs_of(operation)
+        operands = [np.zeros(n, dtype), np.zeros(n, dtype)]
+        for operand, value in zip(operands, pair, strict=True):
+            operand[-1] = value
+        with warnings.catch_warnings(record=True) as caught, fastrelu.num_threads(2):
+            warnings.simplefilter("always")
+            function(*operands)
+        return " or ".join(str(w.message).split(" encountered")[0] for w in caught) or "none"
+
+    return probe
+
+
+HUGE = 3e38
+OVERFLOW = sums((HUGE, HUGE))
+SIGNALLING = of_bits(np.dtype("f4"), 0x7F800003)[0]
+FUSED_PROBES = {
+    "`x` or `y` is NaN": nan_operands,
+    "the result is NaN: inf + -inf, inf - inf": fused(sums((np.inf, -np.inf)), "f2", "f4", "f8"),
+    "the sum is -0.0: float32, float64": fused(sums((-0.0, -0.0)), "f4", "f8"),
+    "the sum is -0.0: float16": fused(sums((-0.0, -0.0)), "f2"),
+    "the sum is below 0": fused(sums((-3.0, 2.0), (-np.inf, 2.0)), "f2", "f4", "f8"),
+    "the sum overflows": fused(OVERFLOW, "f4"),
+    "the sum is subnormal": fused(sums((1.5e-38, -1.2e-38)), "f4"),
+    "int8: -128 + -1, -128 - 1": integers("i1", sums((-128, -1))),
+    "uint8: 255 + 2, 0 - 255": integers("u1", sums((255, 2), subtract=[(0, 255)])),
+    "integers": all_of(*map(fused_dtypes, "bBhHiIlLqQ")),
+    "float16, float32, float64, longdouble": all_of(*map(fused_dtypes, "efdg")),
+    "int8 and float32": fused_dtypes("i1", "f4"),
+    "bool and bool": fused_dtypes("?"),
+    "complex64, complex128": all_of(*map(fused_dtypes, "FD")),
+    "object": fused_dtypes("O"),
+    "timedelta64 and timedelta64": fused_dtypes("m8[s]"),
+    "datetime64 and datetime64": fused_dtypes("M8[s]"),
+    "datetime64 and timedelta64": fused_dtypes("M8[s]", "m8[s]"),
+    "strings": fused_dtypes("U1"),
+    "bfloat16 (ml_dtypes)": fused_dtypes("bfloat16"),
+    "warning for a quiet NaN": reported(sums((np.nan, 1.0))),
+    "warning for a signalling NaN": reported(sums((SIGNALLING, 1.0))),
+    "warning for inf + -inf, inf - inf": reported(sums((np.inf, -np.inf))),
+    "warning for an overflow": reported(OVERFLOW),
+    "warning for an overflow in another thread": reported(OVERFLOW, n=1 << 20),
+    "warning for an integer that wraps": reported(sums((-128, -1)), "i1"),
+}
+FUSED = {
+    "`add_relu(x, y)`": (fastrelu.add_relu, np.add),
+    "`np.maximum(0, x + y)`": (lambda x, y: np.maximum(0, np.add(x, y)), np.add),
+    "`subtract_relu(x, y)`": (fastrelu.subtract_relu, np.subtract),
+    "`np.maximum(0, x - y)`": (lambda x, y: np.maximum(0, np.subtract(x, y)), np.subtract),
+}
+
+
+# ---------------------------------------------------------------- the tables
+
+
 def tables():
     """Return the cells of all tables: from a row and a column to a word."""
     cells, columns = {}, None
@@ -419,12 +559,15 @@ def tables():
 
 
 TABLE = tables()
-COLUMNS = list(dict.fromkeys(column for _, column in TABLE))
+COLUMNS = list(dict.fromkeys(column for _, column in TABLE if column not in FUSED))
 
 
 def test_the_tables_have_every_row_and_column():
     assert [split(column)[0] for column in COLUMNS] == list(LIBRARIES)
-    assert list(TABLE) == [(row, column) for row in PROBES for column in COLUMNS]
+    assert list(TABLE) == [
+        *((row, column) for row in PROBES for column in COLUMNS),
+        *((row, column) for row in FUSED_PROBES for column in FUSED),
+    ]
 
 
 @pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")  # of a 0 as a time
@@ -436,6 +579,15 @@ def test_a_cell_is_what_is_measured(row, column):
     if column not in ("fastrelu", "NumPy") and "avx512" not in fastrelu.implementations:
         pytest.skip("measured on x86-64 with AVX-512")
     assert TABLE[row, column] == PROBES[row](library_of(column))
+
+
+@pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")  # of a 0 as a time
+@pytest.mark.parametrize("column", FUSED)
+@pytest.mark.parametrize("row", FUSED_PROBES)
+def test_a_cell_of_the_fused_functions_is_what_is_measured(row, column):
+    if "maximum" in column and not ON_X86_64:
+        pytest.skip("measured on x86-64")
+    assert TABLE[row, column] == FUSED_PROBES[row](*FUSED[column])
 
 
 @pytest.mark.skipif(not ON_X86_64, reason="elsewhere maximum may give another zero")
