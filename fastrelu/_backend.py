@@ -69,7 +69,8 @@ def _choose():
         return "python", {}, NoCore()
     names = list(_core.implementations)
     if wanted and wanted not in names:
-        why = "this CPU does not run it" if wanted in _core.compiled_isas else "there is no such set"
+        compiled = wanted in _core.compiled_isas
+        why = "this CPU does not run it" if compiled else "there is no such set"
         raise ImportError(
             f"FASTRELU_ISA={wanted}: {why}; the choices here are {', '.join(names)}, python"
         )

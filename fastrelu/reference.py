@@ -35,7 +35,8 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
     Raises
     ------
     TypeError
-        If x has no order against 0 (datetime64, strings, structured dtypes), or if the result does
+        If x has no order against 0 (datetime64, strings, structured dtypes), or is of a dtype of a
+        library other than ml_dtypes, or if the result does
         not fit the dtype of out under the casting rule.
     ValueError
         If the shapes do not broadcast to that of out, or out is read-only.
@@ -51,10 +52,6 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
     The types of ml_dtypes give themselves; ``np.maximum(0, x)`` gives int8 for int4 and the like,
     and before NumPy 2.1 float32 for bfloat16. float8_e8m0fnu has no zero and passes whole.
 
-    A dtype of any other library is computed in the first of NumPy's types that it casts to safely,
-    as every ufunc does without a loop for it: ``rational`` of NumPy's tests gives float64, where
-    ``np.maximum``, which has one, gives ``rational``.
-
     References
     ----------
     V. Nair and G. E. Hinton, "Rectified linear units improve restricted Boltzmann machines",
@@ -69,7 +66,7 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
     """
     x = np.asanyarray(x)
     if dtype is None:
-        dtype = np.dtype(int) if x.dtype.kind == "b" else _computed_in(x.dtype)
+        dtype = np.dtype(int) if x.dtype.kind == "b" else _checked("relu", x.dtype)
     y = x.astype(dtype, order=order, casting=casting, subok=subok, copy=True)
     return _deliver(_rectify(y), out, where, casting)
 
@@ -131,7 +128,9 @@ def relu_backward(
     # The type of a Python number is weak: beside an array it takes the array's.
     grad, x = (a if type(a) in (int, float) else np.asanyarray(a) for a in (grad, x))
     if dtype is None:
-        types = [a if type(a) in (int, float) else _computed_in(a.dtype) for a in (grad, x)]
+        types = [
+            a if type(a) in (int, float) else _checked("relu_backward", a.dtype) for a in (grad, x)
+        ]
         dtype = np.result_type(*types)
         if dtype.kind == "b":
             dtype = np.dtype(np.int8)
@@ -448,8 +447,8 @@ def _rectified(ufunc, x, y, out, where, casting, order, dtype, subok):
     """Return relu of what a ufunc of two operands gives, as one ufunc would."""
     x, y = (a if type(a) in (int, float, complex) else np.asanyarray(a) for a in (x, y))
     for a in (x, y):
-        if isinstance(a, np.ndarray) and name_in_ml_dtypes(a.dtype):
-            raise TypeError(f"{ufunc.__name__}_relu does not take {a.dtype}")
+        if isinstance(a, np.ndarray | np.generic) and a.dtype.isbuiltin == 2:
+            raise TypeError(f"{ufunc.__name__}_relu has no loop for the dtype {a.dtype}")
     options = {"casting": casting, "order": order, "dtype": dtype, "subok": subok}
     if out is None or where is True:
         z = ufunc(x, y, **options)
@@ -469,12 +468,10 @@ def _rectify(y):
     return y
 
 
-def _computed_in(dtype):
-    """Return the dtype that a ufunc without a loop for it computes in, in native byte order."""
+def _checked(function, dtype):
+    """Return a dtype in native byte order; raise if it is of a library other than ml_dtypes."""
     if dtype.isbuiltin == 2 and not name_in_ml_dtypes(dtype):
-        for char in "bBhHiIlLqQefdgFDG":
-            if np.can_cast(dtype, char):
-                return np.dtype(char)
+        raise TypeError(f"{function} has no loop for the dtype {dtype}")
     return dtype.newbyteorder("=")
 
 

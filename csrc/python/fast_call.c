@@ -252,7 +252,7 @@ PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *
         return NULL;
     const struct fastrelu_kernel *kernel = kernels + dtype;
 
-    int order = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS;
+    int order = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS, numbers_given = 0;
     for (int i = 0; i < inputs + (out != NULL); i++) {
         PyObject *operand = i < inputs ? args[i] : out;
         if (i == inputs || fastrelu_has_axes(operand)) {
@@ -267,6 +267,7 @@ PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *
                 return NULL;
             data[i] = numbers[i];
             steps[i] = 0;
+            numbers_given = 1;
         }
     }
     if (order == 0)
@@ -294,7 +295,10 @@ PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *
     if (kernel->status == FASTRELU_IEEE)
         fastrelu_clear_fpstatus();
     NPY_BEGIN_THREADS_THRESHOLDED(n);
-    fastrelu_execute_contiguous(kernel, data, steps, (size_t)n);
+    if (numbers_given)
+        fastrelu_execute(kernel, data, steps, (size_t)n);
+    else
+        fastrelu_execute_contiguous(kernel, data, steps, (size_t)n);
     NPY_END_THREADS;
     if (!report_fpstatus(kernel))
         Py_CLEAR(out);

@@ -1,6 +1,5 @@
 """The self-test: every instruction set of this CPU against the reference, bit for bit."""
 
-import warnings
 from types import SimpleNamespace
 from typing import NamedTuple
 
