@@ -1,6 +1,7 @@
 """The operations, types and limits that the self-test, the comparison and the benchmark walk."""
 
 import inspect
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -72,10 +73,15 @@ def types_of_ml_dtypes():
 def _types_in_ml_dtypes():
     try:
         import ml_dtypes
+
+        scalars = [getattr(ml_dtypes, name) for name in ml_dtypes.__all__]
+        return [np.dtype(s) for s in scalars if isinstance(s, type) and issubclass(s, np.generic)]
     except ImportError:
         return []
-    scalars = [getattr(ml_dtypes, name) for name in ml_dtypes.__all__]
-    return [np.dtype(s) for s in scalars if isinstance(s, type) and issubclass(s, np.generic)]
+    except Exception as error:  # a broken installation may raise any
+        what = f"{type(error).__name__}: {error}"
+        warnings.warn(f"without the types of ml_dtypes: {what}", RuntimeWarning, stacklevel=2)
+        return []
 
 
 def _keeps_type(function, inputs, dtype):
