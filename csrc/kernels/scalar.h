@@ -36,7 +36,13 @@
     INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return a > b; }                         \
     INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a) { return mask & (a != 0); } \
     INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return mask ? a : 0; }                 \
-    INLINE uint64_t S##_bits##W(S##_mask##W mask) { return (uint64_t)mask; }                    \
+    INLINE uint64_t S##_zero_bits##W(const S##W a[])                                            \
+    {                                                                                           \
+        uint64_t bits = 0;                                                                      \
+        for (int i = 0; i < W / 8; i++)                                                         \
+            bits |= (uint64_t)(a[i] == 0) << i;                                                 \
+        return bits;                                                                            \
+    }                                                                                           \
     INLINE S##_mask##W S##_from_bits##W(uint64_t bits) { return bits & 1; }
 
 #define SCALAR_FLOAT_OPERATION(S, W, name, operator, type) \

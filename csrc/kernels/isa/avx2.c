@@ -31,20 +31,45 @@ STREAM(16)
 STREAM(32)
 STREAM(64)
 
-/* movemask takes bytes or lanes of 32 and 64 bits: lanes of 16 are narrowed first. */
-INLINE uint64_t vec_bits8(vec_mask8 mask) { return (uint32_t)_mm256_movemask_epi8(mask); }
-INLINE uint64_t vec_bits16(vec_mask16 mask)
+/* Packing with saturation keeps apart what is 0 and what is not. It goes by halves of registers:
+   they are put in order at the end. */
+INLINE uint64_t vec_zero_bits8(const vec8 a[])
 {
-    const __m128i low = _mm256_castsi256_si128(mask), high = _mm256_extracti128_si256(mask, 1);
-    return (uint64_t)_mm_movemask_epi8(_mm_packs_epi16(low, high));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a[0], _mm256_setzero_si256()));
 }
-INLINE uint64_t vec_bits32(vec_mask32 mask)
+INLINE uint64_t vec_zero_bits16(const vec16 a[])
 {
-    return (uint64_t)_mm256_movemask_ps(_mm256_castsi256_ps(mask));
+    const vec8 packed = _mm256_permute4x64_epi64(_mm256_packs_epi16(a[0], a[1]), 0xD8);
+    return vec_zero_bits8(&packed);
 }
-INLINE uint64_t vec_bits64(vec_mask64 mask)
+/* In fours of bytes: 0 2 4 6 1 3 5 7. */
+INLINE __m256i packed32(const __m256i a[])
 {
-    return (uint64_t)_mm256_movemask_pd(_mm256_castsi256_pd(mask));
+    return _mm256_packs_epi16(_mm256_packs_epi32(a[0], a[1]), _mm256_packs_epi32(a[2], a[3]));
+}
+INLINE uint64_t vec_zero_bits32(const vec32 a[])
+{
+    const vec8 ordered =
+        _mm256_permutevar8x32_epi32(packed32(a), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    return vec_zero_bits8(&ordered);
+}
+/* 64 bits are 0 when both halves are. */
+INLINE __m256i any_half(__m256i a, __m256i b)
+{
+    const __m256 first = _mm256_castsi256_ps(a), second = _mm256_castsi256_ps(b);
+    return _mm256_castps_si256(
+        _mm256_or_ps(_mm256_shuffle_ps(first, second, _MM_SHUFFLE(2, 0, 2, 0)),
+                     _mm256_shuffle_ps(first, second, _MM_SHUFFLE(3, 1, 3, 1))));
+}
+INLINE uint64_t vec_zero_bits64(const vec64 a[])
+{
+    const __m256i halves[] = {any_half(a[0], a[1]), any_half(a[2], a[3]), any_half(a[4], a[5]),
+                              any_half(a[6], a[7])};
+    const __m256i pairs = packed32(halves); /* of lanes: 0 2 4 ... 14, then 1 3 5 ... 15 */
+    const __m128i even = _mm256_castsi256_si128(pairs), odd = _mm256_extracti128_si256(pairs, 1);
+    const vec8 ordered = _mm256_inserti128_si256(
+        _mm256_castsi128_si256(_mm_unpacklo_epi16(even, odd)), _mm_unpackhi_epi16(even, odd), 1);
+    return vec_zero_bits8(&ordered);
 }
 
 /* All the bits in every lane, which then picks its own. */

@@ -54,7 +54,14 @@ TARGET_BEGIN("avx2,f16c,avx512f,avx512bw")
     {                                                                                              \
         _mm512_mask_storeu_epi##W(p, mask, a);                                                     \
     }                                                                                              \
-    INLINE uint64_t S##_bits##W(S##_mask##W mask) { return mask; }                                 \
+    INLINE uint64_t S##_zero_bits##W(const S##W a[])                                               \
+    {                                                                                              \
+        uint64_t bits = 0;                                                                         \
+        UNROLLED(8)                                                                                \
+        for (int i = 0; i < W / 8; i++)                                                            \
+            bits |= (uint64_t)_mm512_testn_epi##W##_mask(a[i], a[i]) << (i * N);                   \
+        return bits;                                                                               \
+    }                                                                                              \
     INLINE S##_mask##W S##_from_bits##W(uint64_t bits) { return (S##_mask##W)bits; }
 
 #define FLOAT_OPERATION(S, W, name, suffix)                                                        \

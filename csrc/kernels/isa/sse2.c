@@ -98,19 +98,33 @@ STREAM(16)
 STREAM(32)
 STREAM(64)
 
-/* movemask takes bytes or lanes of 32 and 64 bits: lanes of 16 are narrowed first. */
-INLINE uint64_t vec_bits8(vec_mask8 mask) { return (uint64_t)_mm_movemask_epi8(mask); }
-INLINE uint64_t vec_bits16(vec_mask16 mask)
+/* Packing with saturation keeps apart what is 0 and what is not. */
+INLINE uint64_t vec_zero_bits8(const vec8 a[])
 {
-    return (uint64_t)_mm_movemask_epi8(_mm_packs_epi16(mask, _mm_setzero_si128()));
+    return (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a[0], _mm_setzero_si128()));
 }
-INLINE uint64_t vec_bits32(vec_mask32 mask)
+INLINE uint64_t vec_zero_bits16(const vec16 a[])
 {
-    return (uint64_t)_mm_movemask_ps(_mm_castsi128_ps(mask));
+    const vec8 packed = _mm_packs_epi16(a[0], a[1]);
+    return vec_zero_bits8(&packed);
 }
-INLINE uint64_t vec_bits64(vec_mask64 mask)
+INLINE uint64_t vec_zero_bits32(const vec32 a[])
 {
-    return (uint64_t)_mm_movemask_pd(_mm_castsi128_pd(mask));
+    const vec16 packed[] = {_mm_packs_epi32(a[0], a[1]), _mm_packs_epi32(a[2], a[3])};
+    return vec_zero_bits16(packed);
+}
+/* 64 bits are 0 when both halves are. */
+INLINE __m128i any_half(__m128i a, __m128i b)
+{
+    const __m128 first = _mm_castsi128_ps(a), second = _mm_castsi128_ps(b);
+    return _mm_castps_si128(_mm_or_ps(_mm_shuffle_ps(first, second, _MM_SHUFFLE(2, 0, 2, 0)),
+                                      _mm_shuffle_ps(first, second, _MM_SHUFFLE(3, 1, 3, 1))));
+}
+INLINE uint64_t vec_zero_bits64(const vec64 a[])
+{
+    const vec32 halves[] = {any_half(a[0], a[1]), any_half(a[2], a[3]), any_half(a[4], a[5]),
+                            any_half(a[6], a[7])};
+    return vec_zero_bits32(halves);
 }
 
 /* All the bits in every lane, which then picks its own; of 16 bits, each byte in eight lanes. */
