@@ -17,7 +17,7 @@ def implementation(request):
 
 
 @functools.cache
-def edges_of(dtype):
+def edge_values_of(dtype):
     dtype = np.dtype(dtype)
     width = 8 * dtype.itemsize
     if dtype.kind == "f":
@@ -37,31 +37,31 @@ def edges_of(dtype):
 
 
 @functools.cache
-def mixed_of(dtype, n, seed):
+def random_values_of(dtype, n, seed):
     rng = np.random.default_rng(seed)
-    edges = edges_of(dtype)
-    values = np.frombuffer(rng.bytes(n * edges.itemsize), edges.dtype).copy()
+    edge_values = edge_values_of(dtype)
+    values = np.frombuffer(rng.bytes(n * edge_values.itemsize), edge_values.dtype).copy()
     at_edge = rng.random(n) < 0.6
-    values[at_edge] = rng.choice(edges, at_edge.sum())
+    values[at_edge] = rng.choice(edge_values, at_edge.sum())
     values.flags.writeable = False
     return values
 
 
 @pytest.fixture(scope="session")
-def edges():
+def edge_values():
     """
-    Return edges(dtype): the values of a kernel's dtype where an operation may go wrong.
+    Return edge_values(dtype): the values of a kernel's dtype where an operation may go wrong.
 
     For floats both signs of zeros, subnormals, normals, infinities, quiet and signalling NaNs; for
     integers the extremes; for both, what lies next to them and where the halves of a word meet.
     """
-    return edges_of
+    return edge_values_of
 
 
 @pytest.fixture(scope="session")
-def mixed():
-    """Return mixed(dtype, n, seed): n values, some of random bits and most of them edges."""
-    return mixed_of
+def random_values():
+    """Return random_values(dtype, n, seed): n values, of random bits or edge values."""
+    return random_values_of
 
 
 def raw(array):
@@ -93,15 +93,15 @@ MARGIN = 192
 
 
 @pytest.fixture(scope="session")
-def place():
+def with_guards():
     """
-    Return place(values, step, shift): a view that holds values, and all the memory round it.
+    Return with_guards(values, step, shift): a view that holds values, and all the memory round it.
 
     The step is in bytes and may be negative or 0 (then values should be all the same); the shift,
     in bytes, is the view's offset from an address that suits every register. All else is sentinels.
     """
 
-    def place(values, step, shift=0):
+    def with_guards(values, step, shift=0):
         span = abs(step) * max(len(values) - 1, 0) + values.itemsize
         memory = np.full(span + shift + 2 * MARGIN, SENTINEL, "u1")
         first = MARGIN - (memory.ctypes.data + MARGIN) % 64 + shift
@@ -111,4 +111,4 @@ def place():
         view[...] = values
         return view, memory
 
-    return place
+    return with_guards

@@ -206,7 +206,7 @@ def test_workers_find_it_by_its_name(client):
         assert len(pickle.dumps(function)) < 200
 
 
-def test_workers_compute_both_ways(client):
+def test_workers_compute_both_passes(client):
     x, grad = chunked(), chunked(GRADS)
     y, dx = client.compute([fastrelu.relu(x), fastrelu.relu_backward(grad, x)])
     np.testing.assert_array_equal(y.result(timeout=30), np.maximum(0, VALUES))

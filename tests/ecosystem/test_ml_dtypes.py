@@ -1,4 +1,4 @@
-"""The types of ml_dtypes: every pattern of each, every way into a call, and when they are met."""
+"""The types of ml_dtypes: every pattern of each, every path of a call, and their first use."""
 
 import subprocess
 import sys
@@ -99,7 +99,7 @@ def test_bits_that_a_type_does_not_read(dtype):
     assert bits(reference.relu(x)).tolist() == np.where(passes, bits(x), 0).tolist()
 
 
-# ---------------------------------------------------------------- every pattern, every way
+# ---------------------------------------------------------------- every pattern on every path
 
 
 def contiguous(ufunc, *inputs):
@@ -167,7 +167,7 @@ def at_every_index(ufunc, *inputs):
     return out
 
 
-WAYS = [
+PATHS = [
     contiguous,
     through_numpy,
     to_out,
@@ -183,13 +183,13 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.__name__)
 @by_name
-def test_every_pattern(implementation, same_bits, dtype, way):
+def test_every_pattern(implementation, same_bits, dtype, path):
     x, grad = every_pattern(dtype), shuffled(dtype)
-    same_bits(way(implementation.relu, x), reference.relu(x))
-    same_bits(way(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
-    same_bits(way(implementation.relu_backward, x, grad), reference.relu_backward(x, grad))
+    same_bits(path(implementation.relu, x), reference.relu(x))
+    same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
+    same_bits(path(implementation.relu_backward, x, grad), reference.relu_backward(x, grad))
 
 
 @pytest.mark.parametrize("at_zero", [0, 1])
@@ -222,18 +222,18 @@ def test_derivative(same_bits, functions, dtype, at_zero):
 STEPS = [(1, 1, 1), (2, 2, 2), (1, 1, 2), (3, 1, 1), (-1, -1, -1), (2, -3, 1), (0, 1, 1)]
 
 
-@pytest.mark.parametrize("way", [{}, {"where": True}], ids=["short", "numpy"])
+@pytest.mark.parametrize("path", [{}, {"where": True}], ids=["fast", "numpy"])
 @pytest.mark.parametrize("shift", [0, 1])
 @pytest.mark.parametrize("steps", STEPS, ids=str)
 @some_by_name
-def test_every_length(implementation, place, dtype, steps, shift, way):
+def test_every_length(implementation, with_guards, dtype, steps, shift, path):
     pool = np.resize(shuffled(dtype), 4096)
     for n in [*range(2 * 64 // dtype.itemsize + 2), 4096]:
         grad, x = pool[:n], pool[::-1][:n]
         steps_in_bytes = [step * dtype.itemsize for step in steps]
         grad = grad if steps[0] else grad[:1].repeat(n)
         (a, _), (b, _), (out, memory) = (
-            place(values, step, shift)
+            with_guards(values, step, shift)
             for values, step in zip((grad, x, grad), steps_in_bytes, strict=True)
         )
         expected = memory.copy()
@@ -245,7 +245,7 @@ def test_every_length(implementation, place, dtype, steps, shift, way):
             oracle = getattr(reference, ufunc.__name__)
             view = np.ndarray(n, dtype, expected, start, (steps_in_bytes[2],))
             view[...] = oracle(*(np.ascontiguousarray(i) for i in inputs))
-            ufunc(*inputs, out=out, **way)
+            ufunc(*inputs, out=out, **path)
             assert np.array_equal(memory, expected)
 
 
@@ -320,11 +320,11 @@ def test_no_flag(implementation, dtype):
         fastrelu.relu_derivative(x, 1)
 
 
-@pytest.mark.parametrize("way", [list, tuple])
+@pytest.mark.parametrize("path", [list, tuple])
 @some_by_name
-def test_scalars_in_a_sequence(implementation, same_bits, dtype, way):
+def test_scalars_in_a_sequence(implementation, same_bits, dtype, path):
     x = shuffled(dtype)[:20]
-    same_bits(implementation.relu(way(x)), reference.relu(x))
+    same_bits(implementation.relu(path(x)), reference.relu(x))
 
 
 @some_by_name

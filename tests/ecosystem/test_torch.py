@@ -32,8 +32,8 @@ def gradient(function, x, grad):
 
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_bits_of_floats(assert_same_bits, mixed, dtype, n):
-    x, grad = mixed(dtype, n, 0), mixed(dtype, n, 1)
+def test_bits_of_floats(assert_same_bits, random_values, dtype, n):
+    x, grad = random_values(dtype, n, 0), random_values(dtype, n, 1)
     for wanted in (False, True):
         y = relu(torch.tensor(x).requires_grad_(wanted))
         assert y.requires_grad is wanted
@@ -44,8 +44,8 @@ def test_bits_of_floats(assert_same_bits, mixed, dtype, n):
 
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("dtype", INTEGERS)
-def test_bits_of_integers(assert_same_bits, mixed, dtype, n):
-    x = mixed(dtype, n, 0)
+def test_bits_of_integers(assert_same_bits, random_values, dtype, n):
+    x = random_values(dtype, n, 0)
     assert_same_bits(relu(torch.tensor(x)).numpy(), reference.relu(x))
 
 

@@ -11,8 +11,8 @@ DTYPES = "bBhHiIlLqQefd"
 WIDEST_REGISTER = 64
 LARGE = [1000, 4099, 65537]
 
-# An argument that changes nothing, but keeps a call out of the short way.
-WAYS = {"short": {}, "numpy": {"where": True}}
+# An argument that changes nothing, but keeps a call off the fast path.
+PATHS = {"fast": {}, "numpy": {"where": True}}
 
 
 def small_lengths(dtype):
@@ -34,18 +34,18 @@ def n_inputs(operation):
 
 
 @pytest.fixture
-def check(implementation, operation, n_inputs, mixed, place):
+def check(implementation, operation, n_inputs, random_values, with_guards):
     """Return check(dtype, n, steps, shifts, keywords): is it right, and all else as it was?"""
     ufunc, oracle = getattr(implementation, operation), getattr(reference, operation)
 
     def check(dtype, n, steps, shifts, keywords):
         start = n if n < 200 else 0
-        values = [mixed(dtype, 66000, seed)[start : start + n] for seed in range(n_inputs)]
+        values = [random_values(dtype, 66000, seed)[start : start + n] for seed in range(n_inputs)]
         values = [values[i] if steps[i] else values[i][:1].repeat(n) for i in range(n_inputs)]
-        inputs, around = zip(*map(place, values, steps, shifts), strict=True)
+        inputs, around = zip(*map(with_guards, values, steps, shifts), strict=True)
         before = [memory.copy() for memory in around]
 
-        out, out_memory = place(mixed(dtype, 66000, 9)[:n], steps[-1], shifts[-1])
+        out, out_memory = with_guards(random_values(dtype, 66000, 9)[:n], steps[-1], shifts[-1])
         expected_memory = out_memory.copy()
         offset = out.ctypes.data - out_memory.ctypes.data
         expected = np.ndarray(n, dtype, expected_memory, offset, (steps[-1],))
@@ -61,17 +61,17 @@ def check(implementation, operation, n_inputs, mixed, place):
     return check
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("out_shift", ["aligned", "element", "byte"])
 @pytest.mark.parametrize("input_shift", ["aligned", "element", "byte"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_contiguous(check, n_inputs, dtype, input_shift, out_shift, way):
+def test_contiguous(check, n_inputs, dtype, input_shift, out_shift, path):
     itemsize = np.dtype(dtype).itemsize
     bytes_of = {"aligned": 0, "element": itemsize, "byte": 1}
     shifts = [bytes_of[input_shift]] * n_inputs + [bytes_of[out_shift]]
     steps = [itemsize] * (n_inputs + 1)
     lengths = [*small_lengths(dtype), *LARGE]
-    assert [n for n in lengths if not check(dtype, n, steps, shifts, WAYS[way])] == []
+    assert [n for n in lengths if not check(dtype, n, steps, shifts, PATHS[path])] == []
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -84,10 +84,10 @@ def test_inputs_of_different_alignment(check, n_inputs, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_new_output(implementation, operation, n_inputs, mixed, assert_same_bits, dtype):
+def test_new_output(implementation, operation, n_inputs, random_values, assert_same_bits, dtype):
     lengths = [*small_lengths(dtype), *LARGE]
     ends = np.cumsum(lengths)
-    values = [mixed(dtype, int(ends[-1]), seed) for seed in range(n_inputs)]
+    values = [random_values(dtype, int(ends[-1]), seed) for seed in range(n_inputs)]
     ufunc = getattr(implementation, operation)
     pieces = [
         ufunc(*(v[end - n : end] for v in values)) for n, end in zip(lengths, ends, strict=True)

@@ -42,11 +42,11 @@ def numbers(dtype, n, seed=0):
 
 
 @pytest.fixture
-def check(implementation, mixed, place):
+def check(implementation, random_values, with_guards):
     """Return check(dtype, n, at_zero, shifts): are all results right, and is all else as it was?"""
 
     def put(values, shift):
-        return place(values, values.itemsize, shift)
+        return with_guards(values, values.itemsize, shift)
 
     def after(view, memory, values):
         """The memory round a view, as it should be once the view holds the values."""
@@ -57,7 +57,7 @@ def check(implementation, mixed, place):
 
     def check(dtype, n, at_zero, shifts, in_place=False):
         start = n if n < 200 else 0
-        values, grads = (mixed(dtype, MOST, seed)[start : start + n] for seed in (1, 2))
+        values, grads = (random_values(dtype, MOST, seed)[start : start + n] for seed in (1, 2))
         x, x_memory = put(values, shifts[0])
         out, out_memory = (x, x_memory) if in_place else put(values[::-1], shifts[1])
         mask, mask_memory = put(np.full(-(-n // 8), 0x5A, "u1"), shifts[2])
@@ -107,8 +107,8 @@ def test_kernels_in_place(check, dtype, shift):
 
 @pytest.mark.parametrize("shift", [0, 1, 16])
 @pytest.mark.parametrize("dtype", "befd")
-def test_outputs_larger_than_the_caches(implementation, mixed, dtype, shift):
-    period = mixed(dtype, 9973 * 8, 1)  # of the mask too, and not that of any register
+def test_outputs_larger_than_the_caches(implementation, random_values, dtype, shift):
+    period = random_values(dtype, 9973 * 8, 1)  # of the mask too, and not that of any register
     n = (64 << 20) // period.itemsize + 77
     x = np.resize(period, n)
     memory = np.full(x.nbytes + 256, 0xA5, "u1")
@@ -130,8 +130,8 @@ def test_outputs_larger_than_the_caches(implementation, mixed, dtype, shift):
 
 @pytest.mark.parametrize("at_zero", [0, 1])
 @pytest.mark.parametrize("dtype", [*DTYPES, "g"])
-def test_new_outputs(functions, mixed, assert_same_bits, dtype, at_zero):
-    values = numbers("g", 1001) if dtype == "g" else mixed(dtype, 1001, 1)
+def test_new_outputs(functions, random_values, assert_same_bits, dtype, at_zero):
+    values = numbers("g", 1001) if dtype == "g" else random_values(dtype, 1001, 1)
     for n in (1, 9, 500, 501, 1001):
         x = values[:n]
         y, mask = functions.relu_with_mask(x, at_zero=at_zero)
@@ -143,8 +143,10 @@ def test_new_outputs(functions, mixed, assert_same_bits, dtype, at_zero):
 
 @pytest.mark.parametrize("dtype", [*DTYPES, "g"])
 @pytest.mark.parametrize("x_dtype", ["f", "b"])
-def test_the_gradient_is_that_of_relu_backward(functions, mixed, assert_same_bits, x_dtype, dtype):
-    x, grad = mixed(x_dtype, 999, 1), numbers(dtype, 999, 2)
+def test_the_gradient_is_that_of_relu_backward(
+    functions, random_values, assert_same_bits, x_dtype, dtype
+):
+    x, grad = random_values(x_dtype, 999, 1), numbers(dtype, 999, 2)
     expected = grad.copy()
     expected[bits_off(x)] = 0
     got = functions.relu_backward_from_mask(grad, functions.relu_with_mask(x)[1])
@@ -172,12 +174,12 @@ def test_every_float16(functions, assert_same_bits, at_zero):
 
 
 @pytest.mark.parametrize("dtype", "efdg")
-def test_no_flag_is_raised(functions, edges, dtype):
+def test_no_flag_is_raised(functions, edge_values, dtype):
     if dtype == "g":
         x = np.array([np.nan, -np.nan, np.inf, -np.inf, -0.0, 0, 1, -1] * 70, "g")
         x.view("u1").reshape(-1, x.itemsize)[0, 7] = 0x80  # a signalling NaN in the form of x87
     else:
-        x = np.tile(edges(dtype), 9)
+        x = np.tile(edge_values(dtype), 9)
     with np.errstate(all="raise"):
         for at_zero in 0, 1:
             _, mask = functions.relu_with_mask(x, at_zero=at_zero)

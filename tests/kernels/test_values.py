@@ -1,4 +1,4 @@
-"""What comes out, bit for bit: every pattern of the small types, and the hard ones of the large."""
+"""What comes out, bit for bit: every pattern of the small types, the edge values of the large."""
 
 import platform
 from decimal import Decimal
@@ -23,10 +23,10 @@ def every_value(dtype):
     return np.arange(1 << 8 * dtype.itemsize).astype(f"u{dtype.itemsize}").view(dtype)
 
 
-# The ways into a ufunc: each makes a call and returns its result as a contiguous array.
+# The paths of a call: each makes a call and returns its result as a contiguous array.
 
 
-def short_way(ufunc, *inputs):
+def fast_path(ufunc, *inputs):
     return ufunc(*inputs)
 
 
@@ -66,11 +66,11 @@ def one_by_one(ufunc, *inputs):
     return np.array([ufunc(*elements) for elements in zip(*inputs, strict=True)])
 
 
-WAYS = [short_way, in_place, strided, reversed_out, where_alternating, byte_swapped, misaligned]
+PATHS = [fast_path, in_place, strided, reversed_out, where_alternating, byte_swapped, misaligned]
 
 
-@pytest.fixture(scope="module", params=WAYS, ids=lambda way: way.__name__)
-def way(request):
+@pytest.fixture(scope="module", params=PATHS, ids=lambda path: path.__name__)
+def path(request):
     return request.param
 
 
@@ -102,15 +102,15 @@ def bits_where(passes, values):
 
 
 @pytest.mark.parametrize("dtype", KERNEL_TYPES)
-def test_reference_of_relu(edges, assert_same_bits, dtype):
-    x = every_value(dtype) if dtype in SMALL_TYPES else edges(dtype)
+def test_reference_of_relu(edge_values, assert_same_bits, dtype):
+    x = every_value(dtype) if dtype in SMALL_TYPES else edge_values(dtype)
     assert_same_bits(reference.relu(x), bits_where(~is_below(x), x))
 
 
 @pytest.mark.parametrize("dtype", KERNEL_TYPES)
-def test_reference_of_relu_backward(edges, mixed, assert_same_bits, dtype):
-    x = every_value(dtype) if dtype in SMALL_TYPES else edges(dtype)
-    grad = mixed(dtype, x.size, 1)
+def test_reference_of_relu_backward(edge_values, random_values, assert_same_bits, dtype):
+    x = every_value(dtype) if dtype in SMALL_TYPES else edge_values(dtype)
+    grad = random_values(dtype, x.size, 1)
     expected = bits_where(~(is_below(x) | is_zero(x)), grad)
     assert_same_bits(reference.relu_backward(grad, x), expected)
 
@@ -119,40 +119,42 @@ def test_reference_of_relu_backward(edges, mixed, assert_same_bits, dtype):
 
 
 @pytest.mark.parametrize("dtype", SMALL_TYPES)
-def test_relu_of_every_value(implementation, way, assert_same_bits, dtype):
+def test_relu_of_every_value(implementation, path, assert_same_bits, dtype):
     x = every_value(dtype)
-    assert_same_bits(way(implementation.relu, x), reference.relu(x))
+    assert_same_bits(path(implementation.relu, x), reference.relu(x))
 
 
 @pytest.mark.parametrize("dtype", SMALL_TYPES)
-def test_relu_backward_at_every_x(implementation, way, mixed, assert_same_bits, dtype):
+def test_relu_backward_at_every_x(implementation, path, random_values, assert_same_bits, dtype):
     x = every_value(dtype)
-    grad = mixed(dtype, x.size, 1)
-    assert_same_bits(way(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
+    grad = random_values(dtype, x.size, 1)
+    assert_same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
 
 
 @pytest.mark.parametrize("dtype", SMALL_TYPES)
-def test_relu_backward_of_every_gradient(implementation, way, mixed, assert_same_bits, dtype):
+def test_relu_backward_of_every_gradient(
+    implementation, path, random_values, assert_same_bits, dtype
+):
     grad = every_value(dtype)
-    x = mixed(dtype, grad.size, 1)
-    assert_same_bits(way(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
+    x = random_values(dtype, grad.size, 1)
+    assert_same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
 
 
 @pytest.mark.parametrize("dtype", sorted(set(KERNEL_TYPES) - set(SMALL_TYPES)))
-def test_relu_of_edges(implementation, way, edges, assert_same_bits, dtype):
-    x = edges(dtype)
-    assert_same_bits(way(implementation.relu, x), reference.relu(x))
+def test_relu_of_edges(implementation, path, edge_values, assert_same_bits, dtype):
+    x = edge_values(dtype)
+    assert_same_bits(path(implementation.relu, x), reference.relu(x))
 
 
 @pytest.mark.parametrize("dtype", sorted(set(KERNEL_TYPES) - set(SMALL_TYPES)))
-def test_relu_backward_of_edges(implementation, way, edges, assert_same_bits, dtype):
-    grad, x = (a.ravel() for a in np.meshgrid(edges(dtype), edges(dtype)))
-    assert_same_bits(way(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
+def test_relu_backward_of_edges(implementation, path, edge_values, assert_same_bits, dtype):
+    grad, x = (a.ravel() for a in np.meshgrid(edge_values(dtype), edge_values(dtype)))
+    assert_same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
 
 
 @pytest.mark.parametrize("dtype", KERNEL_TYPES)
-def test_scalars(implementation, edges, assert_same_bits, dtype):
-    x = edges(dtype)
+def test_scalars(implementation, edge_values, assert_same_bits, dtype):
+    x = edge_values(dtype)
     grad = x[::-1]
     assert_same_bits(one_by_one(implementation.relu, x), reference.relu(x))
     assert_same_bits(
@@ -170,11 +172,11 @@ def bit_patterns(dtype, **keywords):
 @pytest.mark.parametrize("dtype", "fd")
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
-def test_any_patterns(implementation, way, assert_same_bits, dtype, data):
+def test_any_patterns(implementation, path, assert_same_bits, dtype, data):
     x = data.draw(bit_patterns(dtype, min_size=1, max_size=70))
     grad = data.draw(bit_patterns(dtype, min_size=x.size, max_size=x.size))
-    assert_same_bits(way(implementation.relu, x), reference.relu(x))
-    assert_same_bits(way(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
+    assert_same_bits(path(implementation.relu, x), reference.relu(x))
+    assert_same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -226,9 +228,9 @@ def test_relu_backward_by_hand(implementation, assert_same_bits, dtype, grad, x,
 
 
 @pytest.mark.parametrize("dtype", KERNEL_TYPES)
-def test_backward_takes_the_output_for_the_input(implementation, edges, mixed, dtype):
-    x = edges(dtype)
-    grad = mixed(dtype, x.size, 1)
+def test_backward_takes_the_output_for_the_input(implementation, edge_values, random_values, dtype):
+    x = edge_values(dtype)
+    grad = random_values(dtype, x.size, 1)
     from_input = implementation.relu_backward(grad, x)
     from_output = implementation.relu_backward(grad, implementation.relu(x))
     assert from_input.tobytes() == from_output.tobytes()
@@ -239,19 +241,19 @@ def test_backward_takes_the_output_for_the_input(implementation, edges, mixed, d
 
 @pytest.mark.skipif(not ON_X86_64, reason="elsewhere maximum may give another zero")
 @pytest.mark.parametrize("dtype", "fd")
-def test_bits_of_maximum(implementation, mixed, assert_same_bits, dtype):
-    x = mixed(dtype, 10_000, 1)
+def test_bits_of_maximum(implementation, random_values, assert_same_bits, dtype):
+    x = random_values(dtype, 10_000, 1)
     with np.errstate(invalid="ignore"):
         expected = np.maximum(0, x)
     assert_same_bits(implementation.relu(x), expected)
 
 
 @pytest.mark.parametrize("dtype", KERNEL_TYPES)
-def test_values_of_maximum(implementation, way, edges, dtype):
-    x = edges(dtype)
+def test_values_of_maximum(implementation, path, edge_values, dtype):
+    x = edge_values(dtype)
     with np.errstate(invalid="ignore"):
         expected = np.maximum(0, x)
-    result = way(implementation.relu, x)
+    result = path(implementation.relu, x)
     assert result.dtype.newbyteorder("=") == expected.dtype
     np.testing.assert_array_equal(result, expected)
 
@@ -307,28 +309,28 @@ def longdoubles():
     return values.view(np.longdouble)
 
 
-def complexes(dtype, edges):
+def complexes(dtype, edge_values):
     part = np.dtype(dtype).char.lower()
-    values = longdoubles() if part == "g" else edges(part)[::3]
+    values = longdoubles() if part == "g" else edge_values(part)[::3]
     parts = np.empty((values.size, values.size, 2), part)
     parts[..., 0], parts[..., 1] = values[:, None], values
     return parts.view(dtype).ravel()
 
 
-def test_relu_of_longdoubles(implementation, way, assert_same_bits):
+def test_relu_of_longdoubles(implementation, path, assert_same_bits):
     x = longdoubles()
-    assert_same_bits(way(implementation.relu, x), reference.relu(x))
+    assert_same_bits(path(implementation.relu, x), reference.relu(x))
 
 
-def test_relu_backward_of_longdoubles(implementation, way, assert_same_bits):
+def test_relu_backward_of_longdoubles(implementation, path, assert_same_bits):
     grad, x = (a.ravel() for a in np.meshgrid(longdoubles(), longdoubles()))
-    assert_same_bits(way(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
+    assert_same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
 
 
 @pytest.mark.parametrize("dtype", "FDG")
-def test_relu_of_complex_patterns(implementation, way, edges, assert_same_bits, dtype):
-    x = complexes(dtype, edges)
-    assert_same_bits(way(implementation.relu, x), reference.relu(x))
+def test_relu_of_complex_patterns(implementation, path, edge_values, assert_same_bits, dtype):
+    x = complexes(dtype, edge_values)
+    assert_same_bits(path(implementation.relu, x), reference.relu(x))
 
 
 @pytest.mark.parametrize("dtype", "FDG")
@@ -341,24 +343,24 @@ def test_relu_of_complex_by_hand(implementation, assert_same_bits, dtype, re, im
 
 
 @pytest.mark.parametrize("dtype", "gFDG")
-def test_values_of_maximum_without_kernels(implementation, way, edges, dtype):
-    x = longdoubles() if dtype == "g" else complexes(dtype, edges)
-    actual = way(implementation.relu, x)
+def test_values_of_maximum_without_kernels(implementation, path, edge_values, dtype):
+    x = longdoubles() if dtype == "g" else complexes(dtype, edge_values)
+    actual = path(implementation.relu, x)
     with np.errstate(invalid="ignore"):  # of NumPy's own comparisons, in old versions
         np.testing.assert_array_equal(actual, np.maximum(0, x))
 
 
-def test_relu_of_timedeltas_without_a_unit(implementation, edges, assert_same_bits):
-    x = edges("q").view("m8")
+def test_relu_of_timedeltas_without_a_unit(implementation, edge_values, assert_same_bits):
+    x = edge_values("q").view("m8")
     assert_same_bits(implementation.relu(x), reference.relu(x))
 
 
 @pytest.mark.parametrize("dtype", ["m8[ns]", "m8[3D]"])
-def test_relu_of_timedeltas(implementation, way, edges, assert_same_bits, dtype):
-    x = edges("q").view(dtype)
-    expected = np.where(is_below(edges("q")) & ~np.isnat(x), 0, edges("q")).view(dtype)
+def test_relu_of_timedeltas(implementation, path, edge_values, assert_same_bits, dtype):
+    x = edge_values("q").view(dtype)
+    expected = np.where(is_below(edge_values("q")) & ~np.isnat(x), 0, edge_values("q")).view(dtype)
     assert_same_bits(reference.relu(x), expected)
-    assert_same_bits(way(implementation.relu, x), expected)
+    assert_same_bits(path(implementation.relu, x), expected)
     np.testing.assert_array_equal(np.maximum(np.zeros((), dtype), x), expected)
 
 
@@ -423,8 +425,8 @@ def test_relu_backward_refuses_what_has_no_order_or_size(implementation, dtype):
 
 @pytest.mark.parametrize("at_zero", [0, 1, True, 1.0])
 @pytest.mark.parametrize("dtype", KERNEL_TYPES)
-def test_derivative(edges, assert_same_bits, dtype, at_zero):
-    x = every_value(dtype) if dtype in SMALL_TYPES else edges(dtype)
+def test_derivative(edge_values, assert_same_bits, dtype, at_zero):
+    x = every_value(dtype) if dtype in SMALL_TYPES else edge_values(dtype)
     passes = np.where(is_zero(x), bool(at_zero), ~is_below(x))
     result = fastrelu.relu_derivative(x, at_zero)
     assert_same_bits(result, passes.astype(dtype))

@@ -33,11 +33,11 @@ def read_only(x):
 
 
 X = np.arange(-8.0, 8.0)
-WAYS = {
-    "short": lambda ufunc, xs: ufunc(*xs),
-    "short_out": lambda ufunc, xs: ufunc(*xs, out=OUT),
-    "short_positional": lambda ufunc, xs: ufunc(*xs, OUT),
-    "short_tuple": lambda ufunc, xs: ufunc(*xs, out=(OUT,)),
+PATHS = {
+    "fast": lambda ufunc, xs: ufunc(*xs),
+    "fast_out": lambda ufunc, xs: ufunc(*xs, out=OUT),
+    "fast_positional": lambda ufunc, xs: ufunc(*xs, OUT),
+    "fast_tuple": lambda ufunc, xs: ufunc(*xs, out=(OUT,)),
     "numpy": lambda ufunc, xs: ufunc(*xs, order="K"),
     "numpy_out": lambda ufunc, xs: ufunc(*xs, out=OUT, where=True),
     "numpy_strided": lambda ufunc, xs: ufunc(*[x[::2] for x in xs]),
@@ -51,7 +51,7 @@ WAYS = {
     "bad_keyword": lambda ufunc, xs: refused(ufunc, *xs, alpha=1),
     "bad_out": lambda ufunc, xs: refused(ufunc, *xs, out=1),
 }
-SLOW_WAYS = {"bad_dtype", "bad_cast", "bad_shape", "subclass", "numpy_cast"}
+SLOW_PATHS = {"bad_dtype", "bad_cast", "bad_shape", "subclass", "numpy_cast"}
 OUT, SMALL = np.empty(16), np.empty(5)
 INTEGERS = np.empty(16, int)
 DATES = np.zeros(16, "M8[s]")
@@ -84,16 +84,16 @@ def growth(function, calls):
 
 
 @both
-@pytest.mark.parametrize("way", WAYS)
-def test_memory_stays_level(ufunc, way):
+@pytest.mark.parametrize("path", PATHS)
+def test_memory_stays_level(ufunc, path):
     xs = [X] * ufunc.nin
-    call = WAYS[way]
-    assert growth(lambda: call(ufunc, xs), CALLS // 10 if way in SLOW_WAYS else CALLS) < LEVEL
+    call = PATHS[path]
+    assert growth(lambda: call(ufunc, xs), CALLS // 10 if path in SLOW_PATHS else CALLS) < LEVEL
 
 
 @both
-@pytest.mark.parametrize("way", WAYS)
-def test_references_stay_level(ufunc, way):
+@pytest.mark.parametrize("path", PATHS)
+def test_references_stay_level(ufunc, path):
     xs = [X.copy() for _ in range(ufunc.nin)]
     operands = [
         *xs,
@@ -107,7 +107,7 @@ def test_references_stay_level(ufunc, way):
         np.dtype("f4"),
         ufunc,
     ]
-    call = WAYS[way]
+    call = PATHS[path]
     call(ufunc, xs)
     before = [sys.getrefcount(operand) for operand in operands]
     for _ in range(1000):
@@ -179,19 +179,19 @@ def references(array):
 
 
 @pytest.mark.usefixtures("alive")
-@pytest.mark.parametrize("way", ["new", "out", "strided", "where"])
-def test_elements_that_pass_gain_one_reference_each(way):
+@pytest.mark.parametrize("path", ["new", "out", "strided", "where"])
+def test_elements_that_pass_gain_one_reference_each(path):
     x = numbers(-1, 2, -3, 4)
-    out = np.empty(8, object)[::2] if way == "strided" else np.empty(4, object)
+    out = np.empty(8, object)[::2] if path == "strided" else np.empty(4, object)
     before = references(x)
-    if way == "new":
+    if path == "new":
         out = fastrelu.relu(x)
-    elif way == "where":
+    elif path == "where":
         fastrelu.relu(x, out, where=[True, True, True, False])
     else:
         fastrelu.relu(x, out)
     gained = [after - count for after, count in zip(references(x), before, strict=True)]
-    assert gained == [0, 1, 0, 0 if way == "where" else 1]
+    assert gained == [0, 1, 0, 0 if path == "where" else 1]
     assert out[1] is x[1]
     assert (type(out[0]), out[0]) == (int, 0)
 
@@ -205,23 +205,23 @@ def test_elements_that_are_replaced_are_let_go(alive):
 
 
 @pytest.mark.usefixtures("alive")
-@pytest.mark.parametrize("way", ["new", "out", "in_place"])
+@pytest.mark.parametrize("path", ["new", "out", "in_place"])
 @pytest.mark.parametrize("position", [0, 2, 3])
-def test_an_error_in_the_middle_loses_and_leaks_nothing(way, position):
+def test_an_error_in_the_middle_loses_and_leaks_nothing(path, position):
     values = [1, -2, 3, -4]
     values[position] = None
     x, out = numbers(*values), numbers(5, 6, 7, 8)
-    args = {"new": (), "out": (out,), "in_place": (x,)}[way]
+    args = {"new": (), "out": (out,), "in_place": (x,)}[path]
     elements = list(x)
     before = references(elements)
     with pytest.raises(ZeroDivisionError, match="not to be compared"):
         fastrelu.relu(x, *args)
     gc.collect()
-    if way == "new":
+    if path == "new":
         assert references(elements) == before
-    if way == "out":
+    if path == "out":
         assert [element.value for element in out[position:]] == [5, 6, 7, 8][position:]
-    if way == "in_place":
+    if path == "in_place":
         assert all(a is b for a, b in zip(x[position:], elements[position:], strict=True))
 
 
@@ -281,30 +281,30 @@ def spots(n):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["new", "in_place", "strided", "where"])
-def test_relu_beyond_2_31_elements(way):
+@pytest.mark.parametrize("path", ["new", "in_place", "strided", "where"])
+def test_relu_beyond_2_31_elements(path):
     needs_memory(9)
-    step = 2 if way == "strided" else 1
+    step = 2 if path == "strided" else 1
     base = np.full(step * BEYOND, -5, "i1")
     x = base[::step]
     where = spots(BEYOND)
     x[where] = np.arange(where.size) % 17 - 8
     expected = np.maximum(0, x[where])
-    if way == "new":
+    if path == "new":
         y = fastrelu.relu(x)
-    elif way == "where":
+    elif path == "where":
         y = fastrelu.relu(x, x, where=np.broadcast_to(True, x.shape))
     else:
         y = fastrelu.relu(x, x)
     np.testing.assert_array_equal(y[where], expected)
     assert np.count_nonzero(y) == np.count_nonzero(expected)
-    if way == "strided":
+    if path == "strided":
         assert (base[2 * where + 1] == -5).all()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["short", "numpy"])
-def test_backward_beyond_2_31_elements(way):
+@pytest.mark.parametrize("path", ["fast", "numpy"])
+def test_backward_beyond_2_31_elements(path):
     needs_memory(9)
     where = spots(BEYOND)
     grad, x = np.full(BEYOND, 3, "f2"), np.full(BEYOND, -1, "f2")
@@ -312,7 +312,7 @@ def test_backward_beyond_2_31_elements(way):
     x[where] = np.arange(where.size) % 5 - 2
     expected = np.where(x[where] > 0, grad[where], 0)
     assert (
-        fastrelu.relu_backward(grad, x, grad, **({} if way == "short" else {"where": True})) is grad
+        fastrelu.relu_backward(grad, x, grad, **({} if path == "fast" else {"where": True})) is grad
     )
     np.testing.assert_array_equal(grad[where], expected)
     assert np.count_nonzero(grad.view("u2")) == np.count_nonzero(expected)

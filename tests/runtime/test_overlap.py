@@ -21,15 +21,17 @@ sharing = pytest.mark.parametrize("sharing", SHARING)
 
 
 @pytest.fixture
-def agrees(implementation, mixed):
+def agrees(implementation, random_values):
     """Return agrees(sharing, dtype, make): is the output what it is on copies taken before?"""
 
     def agrees(sharing, dtype, make):
         operation, shares = SHARING[sharing]
-        memory = mixed(dtype, 4096, 1).copy()
+        memory = random_values(dtype, 4096, 1).copy()
         before = memory.copy()
         shared, out = make(memory)
-        inputs = [shared if share else mixed(dtype, 4096, 2)[: out.size] for share in shares]
+        inputs = [
+            shared if share else random_values(dtype, 4096, 2)[: out.size] for share in shares
+        ]
         expected = getattr(reference, operation)(*(a.copy() for a in inputs))
         make(before)[1][...] = expected
         result = getattr(implementation, operation)(*inputs, out=out)
@@ -135,11 +137,11 @@ def test_fields_of_structs(agrees, sharing, dtype, align, source, target):
     ],
     ids=["in_t", "out_t", "flipped", "up", "down", "left", "right", "first_row", "first_column"],
 )
-def test_in_two_dimensions(implementation, mixed, assert_same_bits, sharing, dtype, make):
+def test_in_two_dimensions(implementation, random_values, assert_same_bits, sharing, dtype, make):
     operation, shares = SHARING[sharing]
-    square = mixed(dtype, 32 * 32, 1).reshape(32, 32).copy()
+    square = random_values(dtype, 32 * 32, 1).reshape(32, 32).copy()
     shared, out = make(square)
-    apart = mixed(dtype, 32 * 32, 2)[: out.size].reshape(out.shape)
+    apart = random_values(dtype, 32 * 32, 2)[: out.size].reshape(out.shape)
     inputs = [shared if share else apart for share in shares]
     expected = getattr(reference, operation)(*(a.copy() for a in inputs))
     getattr(implementation, operation)(*inputs, out=out)
@@ -230,8 +232,8 @@ def test_reduceat(implementation, assert_same_bits, dtype):
 
 
 @pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_outer(implementation, mixed, assert_same_bits, dtype):
-    grad, x = mixed(dtype, 33, 1), mixed(dtype, 67, 2)
+def test_outer(implementation, random_values, assert_same_bits, dtype):
+    grad, x = random_values(dtype, 33, 1), random_values(dtype, 67, 2)
     expected = np.array([[reference.relu_backward(g, b) for b in x] for g in grad], dtype)
     assert_same_bits(implementation.relu_backward.outer(grad, x), expected)
 
@@ -241,8 +243,8 @@ INDICES = [3, 3, 0, 66, -1, 12, 3, 5, 0, -67]
 
 @pytest.mark.parametrize("step", [1, 2, -1])
 @pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_relu_at(implementation, mixed, assert_same_bits, dtype, step):
-    values = mixed(dtype, 67, 1).repeat(2)[::step][:67]
+def test_relu_at(implementation, random_values, assert_same_bits, dtype, step):
+    values = random_values(dtype, 67, 1).repeat(2)[::step][:67]
     expected = values.copy()
     for index in INDICES:
         expected[index] = reference.relu(expected[index])
@@ -251,8 +253,8 @@ def test_relu_at(implementation, mixed, assert_same_bits, dtype, step):
 
 
 @pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_relu_backward_at(implementation, mixed, assert_same_bits, dtype):
-    grad, x = mixed(dtype, 67, 1).copy(), mixed(dtype, 67, 2)[: len(INDICES)]
+def test_relu_backward_at(implementation, random_values, assert_same_bits, dtype):
+    grad, x = random_values(dtype, 67, 1).copy(), random_values(dtype, 67, 2)[: len(INDICES)]
     expected = grad.copy()
     for index, value in zip(INDICES, x, strict=True):
         expected[index] = reference.relu_backward(expected[index], value)

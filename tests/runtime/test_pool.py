@@ -49,13 +49,13 @@ def lengths(dtype):
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 @pytest.mark.parametrize("dtype", ["i1", "u2", "f2", "i4", "f4", "f8", "u8"])
 def test_contiguous_runs(
-    implementation, dtype, threads, streaming, large, mixed, place, assert_same_bits
+    implementation, dtype, threads, streaming, large, random_values, with_guards, assert_same_bits
 ):
     large(threads, streaming)
     for n in lengths(dtype):
-        x, grad = mixed(dtype, n, 1), mixed(dtype, n, 2)
+        x, grad = random_values(dtype, n, 1), random_values(dtype, n, 2)
         for shift in {0, 16, np.dtype(dtype).itemsize, 1}:
-            out, memory = place(np.zeros(n, dtype), x.itemsize, shift)
+            out, memory = with_guards(np.zeros(n, dtype), x.itemsize, shift)
             implementation.relu(x, out)
             assert_same_bits(out, reference.relu(x))
             implementation.relu_backward(grad, x, out)
@@ -73,14 +73,14 @@ def assert_only_written(memory, out):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("dtype", ["i1", "f2", "f4", "u8"])
 def test_runs_with_a_mask(
-    implementation, dtype, threads, streaming, large, mixed, place, assert_same_bits
+    implementation, dtype, threads, streaming, large, random_values, with_guards, assert_same_bits
 ):
     large(threads, streaming)
     for n in lengths(dtype):
-        x, grad = mixed(dtype, n, 1), mixed(dtype, n, 2)
+        x, grad = random_values(dtype, n, 1), random_values(dtype, n, 2)
         for shift in (0, 16, 1):
-            out, memory = place(np.zeros(n, dtype), x.itemsize, shift)
-            mask, bits = place(np.zeros(-(-n // 8), "u1"), 1, shift)
+            out, memory = with_guards(np.zeros(n, dtype), x.itemsize, shift)
+            mask, bits = with_guards(np.zeros(-(-n // 8), "u1"), 1, shift)
             implementation.relu_with_mask(x, out, mask)
             expected = reference.relu_with_mask(x)
             assert_same_bits(out, expected[0])
@@ -93,12 +93,14 @@ def test_runs_with_a_mask(
 
 @pytest.mark.parametrize("steps", [(2, 1), (1, 2), (2, 2), (-1, 1), (-3, 2), (0, 1)])
 @pytest.mark.parametrize("dtype", ["i1", "f4", "f8"])
-def test_strided_runs(implementation, dtype, steps, large, mixed, place, assert_same_bits):
+def test_strided_runs(
+    implementation, dtype, steps, large, random_values, with_guards, assert_same_bits
+):
     large(3)
     for n in lengths(dtype):
-        values = mixed(dtype, n, 1) if steps[0] else np.full(n, 3, dtype)
-        x, _ = place(values, steps[0] * values.itemsize)
-        out, memory = place(np.zeros(n, dtype), steps[1] * values.itemsize)
+        values = random_values(dtype, n, 1) if steps[0] else np.full(n, 3, dtype)
+        x, _ = with_guards(values, steps[0] * values.itemsize)
+        out, memory = with_guards(np.zeros(n, dtype), steps[1] * values.itemsize)
         rest = memory.copy()
         implementation.relu(x, out)
         assert_same_bits(out, reference.relu(values))
@@ -107,12 +109,14 @@ def test_strided_runs(implementation, dtype, steps, large, mixed, place, assert_
 
 
 @pytest.mark.parametrize("dtype", ["i1", "f4", "f8"])
-def test_in_place_and_shifted_overlap(implementation, dtype, large, mixed, assert_same_bits):
+def test_in_place_and_shifted_overlap(
+    implementation, dtype, large, random_values, assert_same_bits
+):
     large(4, True)
     n = 9 * PART
     for shift in (0, 1, 8, 64, 5000):
         for forward in (True, False):
-            memory = mixed(dtype, n, 1).copy()
+            memory = random_values(dtype, n, 1).copy()
             low, high = memory[: n - shift], memory[shift:]
             x, out = (high, low) if forward else (low, high)
             expected = reference.relu(x.copy())
@@ -627,10 +631,10 @@ def test_threadpoolctl_sees_and_limits_the_pool():
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_the_copy_that_is_the_limit_of_benchmarks(streaming, mixed, assert_same_bits):
+def test_the_copy_that_is_the_limit_of_benchmarks(streaming, random_values, assert_same_bits):
     from fastrelu import _core
 
-    x = mixed("f8", 100_003, 1)
+    x = random_values("f8", 100_003, 1)
     y = np.zeros_like(x)
     before = _core.get_thresholds()
     _core.copy(x, y, streaming=streaming)

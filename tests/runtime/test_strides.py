@@ -1,4 +1,4 @@
-"""Arrays of any strides on the short way: values, layout, overlap, and nothing else written."""
+"""Arrays of any strides on the fast path: values, layout, overlap, and nothing else written."""
 
 import numpy as np
 import pytest
@@ -25,13 +25,13 @@ def in_parts(request):
     fastrelu.set_num_threads(threads)
 
 
-def random_view(rng, shape, dtype, mixed):
+def random_view(rng, shape, dtype, random_values):
     """Return a view of that shape, its axes permuted, turned and stepped, and all its memory."""
     order = rng.permutation(len(shape))
     steps = rng.choice([1, 1, 2, 3, -1, -2], len(shape))
     margins = rng.integers(0, 3, len(shape))
     spans = [(abs(s) * n + m) for n, s, m in zip(shape, steps, margins, strict=True)]
-    memory = mixed(dtype, int(np.prod([spans[i] for i in order])), 3).copy()
+    memory = random_values(dtype, int(np.prod([spans[i] for i in order])), 3).copy()
     view = memory.reshape([spans[i] for i in order]).transpose(np.argsort(order))
     for axis, (n, step, margin) in enumerate(zip(shape, steps, margins, strict=True)):
         part = slice(margin, margin + abs(step) * n)
@@ -49,13 +49,13 @@ def random_shape(rng, large):
 @pytest.mark.parametrize("seed", range(25))
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.usefixtures("in_parts")
-def test_given_outputs(implementation, dtype, seed, mixed, assert_same_bits):
+def test_given_outputs(implementation, dtype, seed, random_values, assert_same_bits):
     rng = np.random.default_rng(seed)
     shape = random_shape(rng, large=seed % 2)
-    x, _ = random_view(rng, shape, dtype, mixed)
-    grad, _ = random_view(rng, shape, dtype, mixed)
+    x, _ = random_view(rng, shape, dtype, random_values)
+    grad, _ = random_view(rng, shape, dtype, random_values)
     for ufunc, inputs in (("relu", (x,)), ("relu_backward", (grad, x))):
-        out, memory = random_view(rng, shape, dtype, mixed)
+        out, memory = random_view(rng, shape, dtype, random_values)
         beside = memory.copy()
         expected = getattr(reference, ufunc)(*[np.ascontiguousarray(a) for a in inputs])
         assert getattr(implementation, ufunc)(*inputs, out) is out
@@ -77,13 +77,13 @@ def same_view(of, memory, view):
 @pytest.mark.parametrize("seed", range(40))
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.usefixtures("in_parts")
-def test_new_outputs_have_the_layout_of_numpys(dtype, seed, mixed, assert_same_bits):
+def test_new_outputs_have_the_layout_of_numpys(dtype, seed, random_values, assert_same_bits):
     rng = np.random.default_rng(seed)
-    x, _ = random_view(rng, random_shape(rng, large=seed % 2), dtype, mixed)
+    x, _ = random_view(rng, random_shape(rng, large=seed % 2), dtype, random_values)
     y = fastrelu.relu(x)
     assert_same_bits(y, reference.relu(np.ascontiguousarray(x)))
     assert y.strides == np.maximum(0, x).strides
-    grad, _ = random_view(rng, x.shape, dtype, mixed)
+    grad, _ = random_view(rng, x.shape, dtype, random_values)
     for g in (grad, x):
         y = fastrelu.relu_backward(g, x)
         assert_same_bits(y, reference.relu_backward(*map(np.ascontiguousarray, (g, x))))
@@ -92,7 +92,7 @@ def test_new_outputs_have_the_layout_of_numpys(dtype, seed, mixed, assert_same_b
 
 @pytest.mark.parametrize("dtype", ["i1", "f4"])
 @pytest.mark.usefixtures("in_parts")
-def test_overlapping_views(implementation, dtype, mixed, assert_same_bits):
+def test_overlapping_views(implementation, dtype, random_values, assert_same_bits):
     n = 260
     for dst, src in [
         (np.s_[:-1, :-1], np.s_[1:, 1:]),
@@ -103,12 +103,12 @@ def test_overlapping_views(implementation, dtype, mixed, assert_same_bits):
         (np.s_[:, ::-1], np.s_[:]),
         (np.s_[: n // 2], np.s_[n // 2 :]),
     ]:
-        memory = mixed(dtype, n * n, 5).reshape(n, n).copy()
+        memory = random_values(dtype, n * n, 5).reshape(n, n).copy()
         expected = memory.copy()
         expected[dst] = reference.relu(memory[src].copy())
         implementation.relu(memory[src], memory[dst])
         assert_same_bits(memory, expected)
-    memory = mixed(dtype, n * n, 5).reshape(n, n).copy()
+    memory = random_values(dtype, n * n, 5).reshape(n, n).copy()
     expected = reference.relu(memory.T.copy())
     implementation.relu(memory.T, memory)
     assert_same_bits(memory, expected)

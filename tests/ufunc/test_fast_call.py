@@ -1,4 +1,4 @@
-"""The short way into a ufunc: taken where it must be, the same as NumPy's way in what it gives."""
+"""The fast path: taken where it must be, and with the results of NumPy's path."""
 
 import sys
 import threading
@@ -25,8 +25,8 @@ BRIEF_CALLS = 200_000  # brief moments without the GIL are missed, but not that 
 class Waiter:
     """A thread that waits for the GIL while calls are made, and counts references when it has it.
 
-    Nothing else can make the calling thread give the GIL away. NumPy's way holds references of its
-    own to the operands during a call, the short way none: that is how they are told apart.
+    Nothing else can make the calling thread give the GIL away. NumPy's path holds references of its
+    own to the operands during a call, the fast path none: that is how they are told apart.
     """
 
     def __init__(self, operand):
@@ -69,7 +69,7 @@ def references_during(operand, calls, function, *args, **kwargs):
 
 
 def references_of_numpy(operand, calls, ufunc, *args, **kwargs):
-    """Return the same of a ufunc that has no short way in."""
+    """Return the same of a ufunc that has no fast path."""
     twin = {1: np.positive, 2: np.add}[ufunc.nin]
     return references_during(operand, calls, twin, *args, **kwargs)
 
@@ -94,7 +94,7 @@ class Subclass(np.ndarray):
     pass
 
 
-SHORT_INPUTS = {
+FAST_INPUTS = {
     "one_d": lambda: aligned(MANY),
     "two_d": lambda: aligned(MANY).reshape(1024, -1),
     "fortran": lambda: aligned(MANY).reshape(1024, -1).T,
@@ -108,14 +108,14 @@ SHORT_INPUTS = {
     "transposed": lambda: aligned(MANY).reshape(16, 16, -1).transpose(1, 0, 2),
     "columns": lambda: aligned(2 * MANY).reshape(1024, -1)[:, 1:-7],
 }
-SHORT_WAYS = {
+OUTPUTS = {
     "no_output": lambda out: ((), {}),
     "positional": lambda out: ((out,), {}),
     "keyword": lambda out: ((), {"out": out}),
     "in_a_tuple": lambda out: ((), {"out": (out,)}),
     "none": lambda out: ((), {"out": None}),
 }
-LONG_INPUTS = {
+NUMPY_INPUTS = {
     "broadcast": lambda: np.broadcast_to(aligned(MANY // 4), (4, MANY // 4)),
     "one_long_axis": lambda: aligned(2 * MANY).reshape(1, -1)[:, ::2],
     "swapped": lambda: swapped(MANY),
@@ -123,7 +123,7 @@ LONG_INPUTS = {
     "subclass": lambda: aligned(MANY).view(Subclass),
     "longdouble": lambda: aligned(MANY // 4, "g"),
 }
-LONG_KEYWORDS = {
+NUMPY_KEYWORDS = {
     "where": {"where": True},
     "order": {"order": "K"},
     "subok": {"subok": True},
@@ -134,11 +134,11 @@ LONG_KEYWORDS = {
 
 @needs_gil
 @both
-@pytest.mark.parametrize("way", SHORT_WAYS)
-@pytest.mark.parametrize("layout", SHORT_INPUTS)
-def test_the_short_way_is_taken(ufunc, layout, way):
-    x = SHORT_INPUTS[layout]()
-    args, kwargs = SHORT_WAYS[way](np.ones_like(x))
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("layout", FAST_INPUTS)
+def test_the_fast_path_is_taken(ufunc, layout, output):
+    x = FAST_INPUTS[layout]()
+    args, kwargs = OUTPUTS[output](np.ones_like(x))
     call = (x, 1000, ufunc, *[x] * ufunc.nin, *args)
     assert references_during(*call, **kwargs) < references_of_numpy(*call, **kwargs)
 
@@ -146,7 +146,7 @@ def test_the_short_way_is_taken(ufunc, layout, way):
 @needs_gil
 @both
 @pytest.mark.parametrize("dtype", TYPES)
-def test_the_short_way_is_taken_by_every_type_with_kernels(ufunc, dtype):
+def test_the_fast_path_is_taken_by_every_type_with_kernels(ufunc, dtype):
     x = aligned(MANY, dtype)
     call = (x, 1000, ufunc, *[x] * ufunc.nin)
     assert references_during(*call) < references_of_numpy(*call)
@@ -155,41 +155,41 @@ def test_the_short_way_is_taken_by_every_type_with_kernels(ufunc, dtype):
 @needs_gil
 @both
 @pytest.mark.parametrize("layout", ["one_d", "fortran"])
-def test_the_short_way_is_taken_in_place(ufunc, layout):
-    x = SHORT_INPUTS[layout]()
+def test_the_fast_path_is_taken_in_place(ufunc, layout):
+    x = FAST_INPUTS[layout]()
     call = (x, 1000, ufunc, *[x] * (ufunc.nin + 1))
     assert references_during(*call) < references_of_numpy(*call)
 
 
 @needs_gil
 @both
-@pytest.mark.parametrize("layout", LONG_INPUTS)
-def test_an_unusual_input_goes_the_way_of_numpy(ufunc, layout):
-    x = LONG_INPUTS[layout]()
+@pytest.mark.parametrize("layout", NUMPY_INPUTS)
+def test_an_unusual_input_takes_numpys_path(ufunc, layout):
+    x = NUMPY_INPUTS[layout]()
     call = (x, 1000, ufunc, *[x] * ufunc.nin)
     assert references_during(*call) >= references_of_numpy(*call)
 
 
 @needs_gil
 @both
-@pytest.mark.parametrize("keywords", LONG_KEYWORDS)
-def test_a_keyword_other_than_out_goes_the_way_of_numpy(ufunc, keywords):
+@pytest.mark.parametrize("keywords", NUMPY_KEYWORDS)
+def test_a_keyword_other_than_out_takes_numpys_path(ufunc, keywords):
     x = aligned(MANY)
     call = (x, 1000, ufunc, *[x] * ufunc.nin)
-    kwargs = LONG_KEYWORDS[keywords]
+    kwargs = NUMPY_KEYWORDS[keywords]
     assert references_during(*call, **kwargs) >= references_of_numpy(*call, **kwargs)
 
 
 @needs_gil
 @both
-def test_a_partial_overlap_goes_the_way_of_numpy(ufunc):
+def test_a_partial_overlap_takes_numpys_path(ufunc):
     base = aligned(MANY + 4)
     x, out = base[4:], base[:-4]
     call = (x, 1000, ufunc, *[x] * ufunc.nin, out)
     assert references_during(*call) >= references_of_numpy(*call)
 
 
-KEEPING_GIL = {"short": {}, "numpy": {"where": True}}
+KEEPING_GIL = {"fast": {}, "numpy": {"where": True}}
 
 
 @needs_gil
@@ -218,16 +218,16 @@ def test_the_gil_is_given_away_just_above(ufunc, kwargs):
 
 
 @both
-@pytest.mark.parametrize("way", SHORT_WAYS)
+@pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("n", [0, 1, 7, 64, 129, FEW, FEW + 1, 10_001])
-def test_both_ways_give_the_same_bits(ufunc, dtype, way, n):
+def test_both_paths_give_the_same_bits(ufunc, dtype, output, n):
     x = np.random.default_rng(n).integers(0, 256, n * np.dtype(dtype).itemsize, "u1").view(dtype)
     expected, out = np.ones_like(x), np.ones_like(x)
     ufunc(*[x] * ufunc.nin, out=expected, where=True)
-    args, kwargs = SHORT_WAYS[way](out)
+    args, kwargs = OUTPUTS[output](out)
     y = ufunc(*[x] * ufunc.nin, *args, **kwargs)
-    assert (y is out) == (way not in ("no_output", "none"))
+    assert (y is out) == (output not in ("no_output", "none"))
     assert y.dtype == expected.dtype
     assert y.tobytes() == expected.tobytes()
 
@@ -235,7 +235,7 @@ def test_both_ways_give_the_same_bits(ufunc, dtype, way, n):
 @both
 @pytest.mark.parametrize("shape", [(3, 5), (0, 4), (2, 3, 4), (1, 1)])
 @pytest.mark.parametrize("order", "CF")
-def test_both_ways_give_the_same_layout(ufunc, shape, order):
+def test_both_paths_give_the_same_layout(ufunc, shape, order):
     x = np.asarray(np.arange(np.prod(shape), dtype="f4").reshape(shape) - 3, order=order)
     y = ufunc(*[x] * ufunc.nin)
     expected = ufunc(*[x] * ufunc.nin, where=True)

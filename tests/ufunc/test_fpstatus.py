@@ -35,9 +35,9 @@ def ufunc(implementation, operation):
 
 
 @pytest.fixture
-def hard(ufunc, mixed):
-    """Return hard(dtype, n): inputs that hold zeros, subnormals, infinities and all the NaNs."""
-    return lambda dtype, n=N: [mixed(dtype, n, seed) for seed in range(ufunc.nin)]
+def special_values(ufunc, random_values):
+    """Return special_values(dtype, n): inputs with zeros, subnormals, infinities, NaNs."""
+    return lambda dtype, n=N: [random_values(dtype, n, seed) for seed in range(ufunc.nin)]
 
 
 # ---------------------------------------------------------------- the flags of the CPU itself
@@ -76,8 +76,8 @@ def test_flags_are_seen(flags_after):
 
 @pytest.mark.parametrize("n", [1, 2, 7, 16, 63, N])
 @pytest.mark.parametrize("dtype", KERNEL_TYPES)
-def test_short_way_leaves_no_flags(flags_after, ufunc, hard, dtype, n):
-    inputs = hard(dtype, n)
+def test_fast_path_leaves_no_flags(flags_after, ufunc, special_values, dtype, n):
+    inputs = special_values(dtype, n)
     out = np.empty(n, dtype)
     assert flags_after(ufunc, *inputs) == 0
     assert flags_after(ufunc, *inputs, out=out) == 0
@@ -85,15 +85,15 @@ def test_short_way_leaves_no_flags(flags_after, ufunc, hard, dtype, n):
 
 @pytest.mark.parametrize("pattern", [0x7F800001, 0xFF800001, 0x7FC00000, 0xFFC00000, 1, 0x80000001])
 @pytest.mark.parametrize("n", [1, 16, 100])
-def test_short_way_leaves_no_flags_for_one_pattern(flags_after, ufunc, pattern, n):
+def test_fast_path_leaves_no_flags_for_one_pattern(flags_after, ufunc, pattern, n):
     x = np.full(n, pattern, "u4").view("f")
     assert flags_after(ufunc, *[x] * ufunc.nin) == 0
 
 
-def test_flags_raised_before_stay(ufunc, hard):
+def test_flags_raised_before_stay(ufunc, special_values):
     if LIBM is None or ALL_FLAGS is None:
         pytest.skip("there is no libm that tells the flags")
-    inputs = hard("f")
+    inputs = special_values("f")
     LIBM.feclearexcept(ALL_FLAGS)
     LIBM.feraiseexcept(ALL_FLAGS)
     raised = LIBM.fetestexcept(ALL_FLAGS)
@@ -141,8 +141,8 @@ KEYWORDS = {
 @pytest.mark.parametrize("keywords", KEYWORDS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_layouts(ufunc, hard, dtype, layout, keywords):
-    inputs = [LAYOUTS[layout](a) for a in hard(dtype)]
+def test_layouts(ufunc, special_values, dtype, layout, keywords):
+    inputs = [LAYOUTS[layout](a) for a in special_values(dtype)]
     ufunc(*inputs, **KEYWORDS[keywords](inputs[0].shape, dtype))
 
 
@@ -167,14 +167,14 @@ def test_values(implementation, dtype, value, layout):
         implementation.relu_backward(x, x)
 
 
-@pytest.mark.parametrize("way", ["short", "strided", "zero_d"])
+@pytest.mark.parametrize("path", ["fast", "strided", "zero_d"])
 @pytest.mark.parametrize("dtype", "gFDG")
-def test_signalling_nan_without_kernels(implementation, dtype, way):
+def test_signalling_nan_without_kernels(implementation, dtype, path):
     part = dtype.lower()
     x = np.zeros(40, dtype)
     words = x.view("u1").reshape(-1, np.dtype(part).itemsize)
     words[:] = np.frombuffer(signalling_nan(part), "u1")
-    x = {"short": x, "strided": x[::2], "zero_d": x[:1].reshape(())}[way]
+    x = {"fast": x, "strided": x[::2], "zero_d": x[:1].reshape(())}[path]
     assert implementation.relu(x).tobytes() == x.tobytes()
     if dtype == "g":
         implementation.relu_backward(x, x)
@@ -220,15 +220,15 @@ def test_objects(implementation, value, n):
 
 @pytest.mark.parametrize("method", ["reduce", "accumulate", "outer"])
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_methods(implementation, mixed, dtype, method):
-    x = mixed(dtype, 100, 1)
+def test_methods(implementation, random_values, dtype, method):
+    x = random_values(dtype, 100, 1)
     arguments = (x, x) if method == "outer" else (x,)
     getattr(implementation.relu_backward, method)(*arguments)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_at(implementation, mixed, dtype):
-    x = mixed(dtype, 100, 1).copy()
+def test_at(implementation, random_values, dtype):
+    x = random_values(dtype, 100, 1).copy()
     implementation.relu_backward.at(x, np.arange(100), x[::-1].copy())
     implementation.relu.at(x, np.arange(100))
 
@@ -240,8 +240,8 @@ def test_at(implementation, mixed, dtype):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("module", [fastrelu, reference], ids=lambda module: module.__name__)
-def test_derivative(mixed, module, dtype, layout, at_zero):
-    module.relu_derivative(LAYOUTS[layout](mixed(dtype, N, 1)), at_zero)
+def test_derivative(random_values, module, dtype, layout, at_zero):
+    module.relu_derivative(LAYOUTS[layout](random_values(dtype, N, 1)), at_zero)
 
 
 @pytest.mark.parametrize("at_zero", [0, 1])
@@ -253,8 +253,8 @@ def test_derivative_of_longdoubles(module, at_zero):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", "efdFD")
-def test_reference(mixed, dtype, layout):
-    x = LAYOUTS[layout](mixed(dtype.lower(), 2 * N, 1).view(dtype)[:N])
+def test_reference(random_values, dtype, layout):
+    x = LAYOUTS[layout](random_values(dtype.lower(), 2 * N, 1).view(dtype)[:N])
     reference.relu(x)
     if dtype in FLOATS:
         reference.relu_backward(x, x)

@@ -99,9 +99,9 @@ def same_call_twice(make):
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("char", KERNEL_TYPES)
-def test_same_bits(char, order, layout, output, mixed):
+def test_same_bits(char, order, layout, output, random_values):
     def call():
-        x = layout(mixed(np.dtype(char), 4096, 1).copy())
+        x = layout(random_values(np.dtype(char), 4096, 1).copy())
         return order, (0, x), output(x)
 
     before, after = same_call_twice(call)
@@ -111,17 +111,17 @@ def test_same_bits(char, order, layout, output, mixed):
 @pytest.mark.parametrize("zero", ZEROS.values(), ids=ZEROS.keys())
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("char", KERNEL_TYPES)
-def test_same_bits_with_every_zero(char, order, zero, mixed):
+def test_same_bits_with_every_zero(char, order, zero, random_values):
     dtype = np.dtype(char)
-    args = zero(dtype), mixed(dtype, 100, 3)
+    args = zero(dtype), random_values(dtype, 100, 3)
     before, after = same_call_twice(lambda: (order, args, {}))
     assert after == before
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("char", KERNEL_TYPES)
-def test_same_bits_at_every_length(char, order, mixed):
-    values = mixed(np.dtype(char), 300, 2)
+def test_same_bits_at_every_length(char, order, random_values):
+    values = random_values(np.dtype(char), 300, 2)
     for n in range(300):
         before = order(0, values[:n])
         with fastrelu.patched_numpy():

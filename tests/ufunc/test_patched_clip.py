@@ -45,9 +45,9 @@ def test_clip_at_zero_takes_the_kernels(clip, char):
 @pytest.mark.parametrize("output", ["new", "out", "in place"])
 @pytest.mark.parametrize("char", KERNEL_TYPES)
 @pytest.mark.parametrize("clip", CLIPS.values(), ids=CLIPS)
-def test_its_bits_are_those_of_numpy(clip, char, output, mixed, assert_same_bits):
+def test_its_bits_are_those_of_numpy(clip, char, output, random_values, assert_same_bits):
     def call():
-        x = mixed(char, 1003, 0).copy()
+        x = random_values(char, 1003, 0).copy()
         out = {"new": {}, "out": {"out": np.ones_like(x)}, "in place": {"out": x}}[output]
         y = clip(x, **out)
         assert not out or y is out["out"]

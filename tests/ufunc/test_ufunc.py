@@ -548,13 +548,13 @@ def test_an_input_takes_over(ufunc):
 
 
 @both
-@pytest.mark.parametrize("way", ["positional", "out", "tuple"])
-def test_an_output_takes_over(ufunc, way):
+@pytest.mark.parametrize("path", ["positional", "out", "tuple"])
+def test_an_output_takes_over(ufunc, path):
     recorder, x = Recorder(), np.ones(2)
-    if way == "positional":
+    if path == "positional":
         answer = ufunc(*[x] * ufunc.nin, recorder)
     else:
-        answer = ufunc(*[x] * ufunc.nin, out=recorder if way == "out" else (recorder,))
+        answer = ufunc(*[x] * ufunc.nin, out=recorder if path == "out" else (recorder,))
     assert (answer[0], answer[1], answer[3]["out"][0]) == (ufunc, "__call__", recorder)
 
 
