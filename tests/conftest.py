@@ -1,6 +1,7 @@
 """What the test modules share: every instruction set by name, and helpers that compare bits."""
 
 import functools
+import signal
 
 import numpy as np
 import pytest
@@ -112,3 +113,11 @@ def with_guards():
         return view, memory
 
     return with_guards
+
+
+@pytest.fixture
+def interruptible():
+    """Let processes that a test starts end by SIGINT, even if this one was started to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

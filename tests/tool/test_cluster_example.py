@@ -74,6 +74,7 @@ def running_in(group):
     return found
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_it_and_its_workers():
     with subprocess.Popen(
         command("--memory-limit", "384MiB"),

@@ -350,17 +350,15 @@ def test_a_package_that_is_missing_is_named(script, package, arguments, tmp_path
 
 
 @posix
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_progress_on_a_terminal_and_control_c(script, tmp_path):
     leader, follower = os.openpty()
-    # A process that was told by a shell to ignore it hands that on to its child.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, EXAMPLES / script, "--epochs", "1000000", "--plot", tmp_path / "plot.svg"],
         stdout=subprocess.PIPE,
         stderr=follower,
     )
-    signal.signal(signal.SIGINT, before)
     os.close(follower)
     shown = b""
     while b"epoch 2 of 1000000" not in shown:

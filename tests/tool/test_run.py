@@ -13,6 +13,8 @@ import fastrelu
 if fastrelu.isa == "python":
     pytest.skip("nothing is compiled", allow_module_level=True)
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 SHOW = """\
 import sys
 if __name__ == "__main__":
