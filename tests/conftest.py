@@ -1,12 +1,25 @@
 """What the test modules share: every instruction set by name, and helpers that compare bits."""
 
+import contextlib
 import functools
 import signal
 
 import numpy as np
 import pytest
+from helpers import NEVER, OPERATIONS, oracle_of, thresholds
 
 import fastrelu
+
+pytest.register_assert_rewrite("calls")
+
+
+def pytest_assertrepr_compare(op, left, right):
+    """Show a list that should be empty, such as of the cases that fail, a line for each item."""
+    if op == "==" and isinstance(left, list) and right == []:
+        shown = left[:30]
+        more = [f"and {len(left) - len(shown)} more"] if len(left) > len(shown) else []
+        return [f"{len(left)} instead of none:", *map(str, shown), *more]
+    return None
 
 
 @pytest.fixture(
@@ -15,6 +28,31 @@ import fastrelu
 def implementation(request):
     """Return the functions of one instruction set: .relu, .relu_backward and those of masks."""
     return request.param
+
+
+@pytest.fixture(params=OPERATIONS)
+def operation(request):
+    """Return the name of an operation; within it, one that reports its arithmetic is not heard."""
+    ieee = OPERATIONS[request.param].status == "ieee"
+    with np.errstate(all="ignore") if ieee else contextlib.nullcontext():
+        yield request.param
+
+
+@pytest.fixture
+def n_inputs(operation):
+    return OPERATIONS[operation].inputs
+
+
+@pytest.fixture
+def ufunc(implementation, operation):
+    """Return an operation of one instruction set."""
+    return getattr(implementation, operation)
+
+
+@pytest.fixture
+def oracle(operation):
+    """Return what an operation must agree with."""
+    return oracle_of(operation)
 
 
 @functools.cache
@@ -121,3 +159,22 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def chunked():
+    """Return chunked(threads, streaming): from now on every call is split into chunks."""
+    with contextlib.ExitStack() as stack:
+
+        def chunked(threads, streaming=False):
+            stack.enter_context(fastrelu.num_threads(threads))
+            stack.enter_context(thresholds(1, 1 if streaming else NEVER))
+
+        yield chunked
+
+
+@pytest.fixture(params=["whole", "chunks", "streamed chunks"])
+def in_chunks(request, chunked):
+    """Have every call run whole, or in chunks by three threads."""
+    if request.param != "whole":
+        chunked(3, "streamed" in request.param)

@@ -1,5 +1,6 @@
 """The types of ml_dtypes: every pattern of each, every path of a call, and their first use."""
 
+import itertools
 import subprocess
 import sys
 import types
@@ -8,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from helpers import failing, in_forks, needs_fork, small_lengths
 
 import fastrelu
 from fastrelu import reference
@@ -167,29 +169,39 @@ def at_every_index(ufunc, *inputs):
     return out
 
 
-PATHS = [
-    contiguous,
-    through_numpy,
-    to_out,
-    in_place,
-    strided,
-    strided_by_numpy,
-    backwards,
-    transposed,
-    misaligned,
-    byte_swapped,
-    where_alternating,
-    at_every_index,
-]
+PATHS = {
+    path.__name__: path
+    for path in (
+        contiguous,
+        through_numpy,
+        to_out,
+        in_place,
+        strided,
+        strided_by_numpy,
+        backwards,
+        transposed,
+        misaligned,
+        byte_swapped,
+        where_alternating,
+        at_every_index,
+    )
+}
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.__name__)
 @by_name
-def test_every_pattern(implementation, same_bits, dtype, path):
+def test_every_pattern(implementation, same_bits, dtype):
     x, grad = every_pattern(dtype), shuffled(dtype)
-    same_bits(path(implementation.relu, x), reference.relu(x))
-    same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
-    same_bits(path(implementation.relu_backward, x, grad), reference.relu_backward(x, grad))
+    expected = [
+        ("relu", [x], reference.relu(x)),
+        ("relu_backward", [grad, x], reference.relu_backward(grad, x)),
+        ("relu_backward", [x, grad], reference.relu_backward(x, grad)),
+    ]
+
+    def check(path):
+        for operation, inputs, result in expected:
+            same_bits(PATHS[path](getattr(implementation, operation), *inputs), result)
+
+    assert failing(check, PATHS) == []
 
 
 @pytest.mark.parametrize("at_zero", [0, 1])
@@ -223,12 +235,12 @@ STEPS = [(1, 1, 1), (2, 2, 2), (1, 1, 2), (3, 1, 1), (-1, -1, -1), (2, -3, 1), (
 
 
 @pytest.mark.parametrize("path", [{}, {"where": True}], ids=["fast", "numpy"])
-@pytest.mark.parametrize("shift", [0, 1])
-@pytest.mark.parametrize("steps", STEPS, ids=str)
 @some_by_name
-def test_every_length(implementation, with_guards, dtype, steps, shift, path):
+def test_every_length(implementation, with_guards, dtype, path):
     pool = np.resize(shuffled(dtype), 4096)
-    for n in [*range(2 * 64 // dtype.itemsize + 2), 4096]:
+
+    def check(case):
+        steps, shift, n = case
         grad, x = pool[:n], pool[::-1][:n]
         steps_in_bytes = [step * dtype.itemsize for step in steps]
         grad = grad if steps[0] else grad[:1].repeat(n)
@@ -247,6 +259,8 @@ def test_every_length(implementation, with_guards, dtype, steps, shift, path):
             view[...] = oracle(*(np.ascontiguousarray(i) for i in inputs))
             ufunc(*inputs, out=out, **path)
             assert np.array_equal(memory, expected)
+
+    assert failing(check, itertools.product(STEPS, [0, 1], [*small_lengths(dtype), 4096])) == []
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -267,18 +281,9 @@ def test_large(implementation, same_bits, dtype, threads):
         same_bits(y, expected)
 
 
-@pytest.fixture
-def streaming():
-    from fastrelu import _core
-
-    before = _core.get_thresholds()
-    _core.set_thresholds(before[0], 1)
-    yield
-    _core.set_thresholds(*before)
-
-
 @some_by_name
-def test_stores_past_the_caches(implementation, streaming, same_bits, dtype):
+def test_stores_past_the_caches(implementation, chunked, same_bits, dtype):
+    chunked(1, streaming=True)
     x, grad = np.resize(shuffled(dtype), 70_001), np.resize(shuffled(dtype, 2), 70_001)
     same_bits(implementation.relu(x), reference.relu(x))
     same_bits(implementation.relu_backward(grad, x), reference.relu_backward(grad, x))
@@ -508,9 +513,9 @@ MEETINGS = {
     ("imports", "dtype"),
     [("after", "bfloat16"), ("after", "float8_e5m2"), ("after", "int4"), ("before", "bfloat16")],
 )
-@pytest.mark.parametrize("meeting", MEETINGS)
-def test_a_first_meeting(meeting, imports, dtype):
-    code = f"""
+@needs_fork
+def test_a_first_meeting(imports, dtype):
+    before = f"""
 import numpy as np
 {IMPORTS[imports]}
 
@@ -526,7 +531,10 @@ def as_floats(y):
 
 fastrelu.relu(np.ones(3))
 x = np.array([-1, 0, 1]).astype(ml_dtypes.{dtype})
-{MEETINGS[meeting]}
+"""
+    codes = {
+        name: f"""
+{meeting}
 x = np.array([-1, 0, 1]).astype(ml_dtypes.{dtype})
 for _ in range(2):
     for functions in fastrelu, *fastrelu.implementations.values():
@@ -535,10 +543,14 @@ for _ in range(2):
         assert as_floats(functions.relu_backward(x, x)) == [True, 0, 0, 1]
         y, mask = functions.relu_with_mask(x)
         assert as_floats(y) == [True, 0, 0, 1] and mask.tolist() == [4]
-    {MEETINGS[meeting]}
+    {meeting}
     x = np.array([-1, 0, 1]).astype(ml_dtypes.{dtype})
 """
-    run(code)
+        for name, meeting in MEETINGS.items()
+    }
+    outcomes = in_forks(before, codes, "-W", "error")
+    assert list(outcomes) == list(MEETINGS)
+    assert [(name, err) for name, (status, _, err) in outcomes.items() if status] == []
 
 
 def test_a_first_meeting_of_many_threads():

@@ -4,54 +4,34 @@ import itertools
 
 import numpy as np
 import pytest
+from helpers import OPERATIONS, every_kernel, small_lengths, unify_nans
 
-from fastrelu import reference
-
-DTYPES = "bBhHiIlLqQefd"
-WIDEST_REGISTER = 64
 LARGE = [1000, 4099, 65537]
+MOST = 66000
 
 # An argument that changes nothing, but keeps a call off the fast path.
 PATHS = {"fast": {}, "numpy": {"where": True}}
 
 
-def small_lengths(dtype):
-    return range(2 * (WIDEST_REGISTER // np.dtype(dtype).itemsize) + 2)
-
-
-def name(parameter):
-    return parameter if isinstance(parameter, str) else ",".join(map(str, parameter))
-
-
-@pytest.fixture(params=["relu", "relu_backward"])
-def operation(request):
-    return request.param
-
-
 @pytest.fixture
-def n_inputs(operation):
-    return 1 if operation == "relu" else 2
-
-
-@pytest.fixture
-def check(implementation, operation, n_inputs, random_values, with_guards):
+def check(ufunc, operation, n_inputs, oracle, random_values, with_guards):
     """Return check(dtype, n, steps, shifts, keywords): is it right, and all else as it was?"""
-    ufunc, oracle = getattr(implementation, operation), getattr(reference, operation)
 
     def check(dtype, n, steps, shifts, keywords):
         start = n if n < 200 else 0
-        values = [random_values(dtype, 66000, seed)[start : start + n] for seed in range(n_inputs)]
+        values = [random_values(dtype, MOST, seed)[start : start + n] for seed in range(n_inputs)]
         values = [values[i] if steps[i] else values[i][:1].repeat(n) for i in range(n_inputs)]
         inputs, around = zip(*map(with_guards, values, steps, shifts), strict=True)
         before = [memory.copy() for memory in around]
 
-        out, out_memory = with_guards(random_values(dtype, 66000, 9)[:n], steps[-1], shifts[-1])
+        out, out_memory = with_guards(random_values(dtype, MOST, 9)[:n], steps[-1], shifts[-1])
         expected_memory = out_memory.copy()
         offset = out.ctypes.data - out_memory.ctypes.data
         expected = np.ndarray(n, dtype, expected_memory, offset, (steps[-1],))
         expected[...] = oracle(*values)
 
         result = ufunc(*inputs, out=out, **keywords)
+        unify_nans(operation, out, expected)
         return (
             result is out
             and np.array_equal(out_memory, expected_memory)
@@ -62,75 +42,84 @@ def check(implementation, operation, n_inputs, random_values, with_guards):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("out_shift", ["aligned", "element", "byte"])
-@pytest.mark.parametrize("input_shift", ["aligned", "element", "byte"])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_contiguous(check, n_inputs, dtype, input_shift, out_shift, path):
+@every_kernel()
+def test_contiguous(check, operation, n_inputs, dtype, path):
+    """Of contiguous operands, and of one number beside them where a kernel takes it."""
     itemsize = np.dtype(dtype).itemsize
-    bytes_of = {"aligned": 0, "element": itemsize, "byte": 1}
-    shifts = [bytes_of[input_shift]] * n_inputs + [bytes_of[out_shift]]
-    steps = [itemsize] * (n_inputs + 1)
+    shifts = {"aligned": 0, "element": itemsize, "byte": 1}
+
+    def is_right(n, input_shift, out_shift, number):
+        steps = [itemsize] * (n_inputs + 1)
+        if number is not None:
+            steps[number] = 0
+        return check(
+            dtype, n, steps, [shifts[input_shift]] * n_inputs + [shifts[out_shift]], PATHS[path]
+        )
+
     lengths = [*small_lengths(dtype), *LARGE]
-    assert [n for n in lengths if not check(dtype, n, steps, shifts, PATHS[path])] == []
+    cases = itertools.product(lengths, shifts, shifts, [None, *OPERATIONS[operation].numbers])
+    assert [case for case in cases if not is_right(*case)] == []
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@every_kernel()
 def test_inputs_of_different_alignment(check, n_inputs, dtype):
     itemsize = np.dtype(dtype).itemsize
-    shifts = [*(itemsize, 1)[:n_inputs], 3 * itemsize]
+    shifts = [*(itemsize, *[1] * n_inputs)[:n_inputs], 3 * itemsize]
     steps = [itemsize] * (n_inputs + 1)
     lengths = [*small_lengths(dtype), *LARGE]
     assert [n for n in lengths if not check(dtype, n, steps, shifts, {})] == []
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_new_output(implementation, operation, n_inputs, random_values, assert_same_bits, dtype):
+@every_kernel()
+def test_new_output(operation, ufunc, n_inputs, oracle, random_values, assert_same_bits, dtype):
     lengths = [*small_lengths(dtype), *LARGE]
     ends = np.cumsum(lengths)
     values = [random_values(dtype, int(ends[-1]), seed) for seed in range(n_inputs)]
-    ufunc = getattr(implementation, operation)
     pieces = [
         ufunc(*(v[end - n : end] for v in values)) for n, end in zip(lengths, ends, strict=True)
     ]
     assert [len(piece) for piece in pieces] == lengths
-    assert_same_bits(np.concatenate(pieces), getattr(reference, operation)(*values))
+    actual, expected = np.concatenate(pieces), oracle(*values)
+    unify_nans(operation, actual, expected)
+    assert_same_bits(actual, expected)
 
 
-# In elements: for the gradient, x and the output; forward has no gradient.
-MIXTURES = list(itertools.product([1, 2, -1, 0], [1, 2, -1, 0], [1, 2, -1]))
-FARTHER = [
-    tuple(1 if role == contiguous else step for role in range(3))
-    for step in (3, -2)
-    for contiguous in (None, 0, 1, 2)
-]
-BACKWARD_STEPS = MIXTURES + FARTHER
-FORWARD_STEPS = sorted({steps[1:] for steps in BACKWARD_STEPS})
+def steps_of(n_inputs):
+    """Return steps in elements, of the inputs and the output."""
+    farther = [
+        tuple(1 if role == contiguous else step for role in range(n_inputs + 1))
+        for step in (3, -2)
+        for contiguous in (None, *range(n_inputs + 1))
+    ]
+    return [*itertools.product(*[[1, 2, -1, 0]] * n_inputs, [1, 2, -1]), *farther]
 
 
-@pytest.mark.parametrize(
-    ("operation", "steps"),
-    [("relu", steps) for steps in FORWARD_STEPS]
-    + [("relu_backward", steps) for steps in BACKWARD_STEPS],
-    ids=name,
-)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_strided(check, dtype, steps):
-    in_bytes = [step * np.dtype(dtype).itemsize for step in steps]
-    lengths = [*small_lengths(dtype), 1000]
-    assert [n for n in lengths if not check(dtype, n, in_bytes, [0, 0, 0], {})] == []
+@every_kernel()
+def test_strided(check, n_inputs, dtype):
+    itemsize = np.dtype(dtype).itemsize
+    assert [
+        (n, steps)
+        for steps in steps_of(n_inputs)
+        for n in [*small_lengths(dtype), 1000]
+        if not check(dtype, n, [step * itemsize for step in steps], [0] * len(steps), {})
+    ] == []
 
 
 # The operands marked 1 are fields of packed structs; the others are contiguous.
-@pytest.mark.parametrize(
-    ("operation", "packed"),
-    [("relu", packed) for packed in itertools.product([0, 1], repeat=2) if any(packed)]
-    + [("relu_backward", packed) for packed in itertools.product([0, 1], repeat=3) if any(packed)],
-    ids=name,
-)
 @pytest.mark.parametrize("direction", [1, -1])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_fields_of_packed_structs(check, dtype, direction, packed):
+@every_kernel()
+def test_fields_of_packed_structs(check, n_inputs, dtype, direction):
     itemsize = np.dtype(dtype).itemsize
-    steps = [direction * (itemsize + 1) if is_packed else itemsize for is_packed in packed]
-    lengths = [*small_lengths(dtype), 9001]
-    assert [n for n in lengths if not check(dtype, n, steps, [0, 0, 0], {})] == []
+    assert [
+        (n, packed)
+        for packed in itertools.product([0, 1], repeat=n_inputs + 1)
+        for n in [*small_lengths(dtype), 9001]
+        if any(packed)
+        and not check(
+            dtype,
+            n,
+            [direction * (itemsize + 1) if is_packed else itemsize for is_packed in packed],
+            [0] * len(packed),
+            {},
+        )
+    ] == []

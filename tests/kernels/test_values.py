@@ -1,18 +1,19 @@
 """What comes out, bit for bit: every pattern of the small types, the edge values of the large."""
 
+import itertools
 import platform
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import KERNEL_TYPES, every_kernel, failing, unify_nans
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastrelu
 from fastrelu import reference
 
-KERNEL_TYPES = "bBhHiIlLqQefd"
 SMALL_TYPES = "bBhHe"
 FLOATS = "efd"
 ON_X86_64 = platform.machine() in ("x86_64", "AMD64")
@@ -66,12 +67,31 @@ def one_by_one(ufunc, *inputs):
     return np.array([ufunc(*elements) for elements in zip(*inputs, strict=True)])
 
 
-PATHS = [fast_path, in_place, strided, reversed_out, where_alternating, byte_swapped, misaligned]
+PATHS = {
+    path.__name__: path
+    for path in (
+        fast_path,
+        in_place,
+        strided,
+        reversed_out,
+        where_alternating,
+        byte_swapped,
+        misaligned,
+    )
+}
 
 
-@pytest.fixture(scope="module", params=PATHS, ids=lambda path: path.__name__)
-def path(request):
-    return request.param
+@pytest.fixture
+def assert_every_path(assert_same_bits):
+    """Return assert_every_path(function, inputs, expected): every path gives the result."""
+
+    def assert_every_path(function, inputs, expected):
+        def check(path):
+            assert_same_bits(PATHS[path](function, *inputs), expected)
+
+        assert failing(check, PATHS) == []
+
+    return assert_every_path
 
 
 # ---------------------------------------------------------------- the reference is what it says
@@ -118,113 +138,100 @@ def test_reference_of_relu_backward(edge_values, random_values, assert_same_bits
 # ---------------------------------------------------------------- types with kernels
 
 
-@pytest.mark.parametrize("dtype", SMALL_TYPES)
-def test_relu_of_every_value(implementation, path, assert_same_bits, dtype):
-    x = every_value(dtype)
-    assert_same_bits(path(implementation.relu, x), reference.relu(x))
+@pytest.fixture
+def check(ufunc, operation, oracle, assert_same_bits):
+    """Return check(path, inputs): is the result of a path the oracle's?"""
+
+    def check(path, inputs):
+        actual, expected = path(ufunc, *inputs), oracle(*inputs)
+        unify_nans(operation, actual, expected)
+        assert_same_bits(actual, expected)
+
+    return check
 
 
-@pytest.mark.parametrize("dtype", SMALL_TYPES)
-def test_relu_backward_at_every_x(implementation, path, random_values, assert_same_bits, dtype):
-    x = every_value(dtype)
-    grad = random_values(dtype, x.size, 1)
-    assert_same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
+@every_kernel(SMALL_TYPES)
+def test_every_value(check, n_inputs, random_values, dtype):
+    """Each input takes every value, beside any of the others."""
+    every = every_value(dtype)
+
+    def check_path(path):
+        for role in range(n_inputs):
+            inputs = [random_values(dtype, every.size, seed) for seed in range(n_inputs)]
+            inputs[role] = every
+            check(PATHS[path], inputs)
+
+    assert failing(check_path, PATHS) == []
 
 
-@pytest.mark.parametrize("dtype", SMALL_TYPES)
-def test_relu_backward_of_every_gradient(
-    implementation, path, random_values, assert_same_bits, dtype
-):
-    grad = every_value(dtype)
-    x = random_values(dtype, grad.size, 1)
-    assert_same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
+@every_kernel(set(KERNEL_TYPES) - set(SMALL_TYPES))
+def test_edge_values(check, n_inputs, edge_values, dtype):
+    inputs = [a.ravel() for a in np.meshgrid(*[edge_values(dtype)] * n_inputs)]
+    assert failing(lambda path: check(PATHS[path], inputs), PATHS) == []
 
 
-@pytest.mark.parametrize("dtype", sorted(set(KERNEL_TYPES) - set(SMALL_TYPES)))
-def test_relu_of_edges(implementation, path, edge_values, assert_same_bits, dtype):
-    x = edge_values(dtype)
-    assert_same_bits(path(implementation.relu, x), reference.relu(x))
+@every_kernel()
+def test_scalars(check, n_inputs, edge_values, dtype):
+    check(one_by_one, [np.roll(edge_values(dtype), 7 * role) for role in range(n_inputs)])
 
 
-@pytest.mark.parametrize("dtype", sorted(set(KERNEL_TYPES) - set(SMALL_TYPES)))
-def test_relu_backward_of_edges(implementation, path, edge_values, assert_same_bits, dtype):
-    grad, x = (a.ravel() for a in np.meshgrid(edge_values(dtype), edge_values(dtype)))
-    assert_same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
-
-
-@pytest.mark.parametrize("dtype", KERNEL_TYPES)
-def test_scalars(implementation, edge_values, assert_same_bits, dtype):
-    x = edge_values(dtype)
-    grad = x[::-1]
-    assert_same_bits(one_by_one(implementation.relu, x), reference.relu(x))
-    assert_same_bits(
-        one_by_one(implementation.relu_backward, grad, x), reference.relu_backward(grad, x)
-    )
-
-
-def bit_patterns(dtype, **keywords):
+def bit_patterns(dtype, size):
     word = st.integers(0, (1 << 8 * np.dtype(dtype).itemsize) - 1)
-    return st.lists(word, **keywords).map(
+    return st.lists(word, min_size=size, max_size=size).map(
         lambda words: np.array(words, f"u{np.dtype(dtype).itemsize}").view(dtype)
     )
 
 
-@pytest.mark.parametrize("dtype", "fd")
-@settings(max_examples=30, deadline=None)
+@every_kernel("fd")
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
-def test_any_patterns(implementation, path, assert_same_bits, dtype, data):
-    x = data.draw(bit_patterns(dtype, min_size=1, max_size=70))
-    grad = data.draw(bit_patterns(dtype, min_size=x.size, max_size=x.size))
-    assert_same_bits(path(implementation.relu, x), reference.relu(x))
-    assert_same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
+def test_any_patterns(check, n_inputs, dtype, data):
+    size = data.draw(st.integers(1, 70))
+    inputs = [data.draw(bit_patterns(dtype, size)) for _ in range(n_inputs)]
+    assert failing(lambda path: check(PATHS[path], inputs), PATHS) == []
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize(
-    ("x", "expected"),
-    [
-        ("0.0", "0.0"),
-        ("-0.0", "-0.0"),
-        ("1.5", "1.5"),
-        ("-1.5", "0.0"),
-        ("inf", "inf"),
-        ("-inf", "0.0"),
-        ("nan", "nan"),
-        ("-nan", "-nan"),
-        ("tiny", "tiny"),
-        ("-tiny", "0.0"),
-    ],
-)
-def test_relu_by_hand(implementation, assert_same_bits, dtype, x, expected):
+def test_relu_by_hand(implementation, assert_same_bits, dtype):
     def parse(text):
         text = text.replace("tiny", repr(float(np.finfo(dtype).smallest_subnormal)))
         return np.full(40, np.copysign(float(text), -1.0 if text[0] == "-" else 1.0)).astype(dtype)
 
-    assert_same_bits(implementation.relu(parse(x)), parse(expected))
+    def check(case):
+        x, expected = map(parse, case)
+        assert_same_bits(implementation.relu(x), expected)
+
+    kept = ["0.0", "-0.0", "1.5", "inf", "nan", "-nan", "tiny"]
+    zeroed = ["-1.5", "-inf", "-tiny"]
+    assert failing(check, [*((x, x) for x in kept), *((x, "0.0") for x in zeroed)]) == []
+
+
+GRADIENTS = [
+    (3.0, 1.0, 3.0),
+    (-3.0, 1.0, -3.0),
+    (3.0, 0.0, 0.0),
+    (3.0, -0.0, 0.0),
+    (-3.0, -1.0, 0.0),
+    (np.nan, 1.0, np.nan),
+    (np.nan, 0.0, 0.0),
+    (np.nan, -1.0, 0.0),
+    (-np.inf, -np.inf, 0.0),
+    (np.inf, np.inf, np.inf),
+    (3.0, np.nan, 3.0),
+    (-0.0, np.nan, -0.0),
+    (-0.0, 1.0, -0.0),
+]
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize(
-    ("grad", "x", "expected"),
-    [
-        (3.0, 1.0, 3.0),
-        (-3.0, 1.0, -3.0),
-        (3.0, 0.0, 0.0),
-        (3.0, -0.0, 0.0),
-        (-3.0, -1.0, 0.0),
-        (np.nan, 1.0, np.nan),
-        (np.nan, 0.0, 0.0),
-        (np.nan, -1.0, 0.0),
-        (-np.inf, -np.inf, 0.0),
-        (np.inf, np.inf, np.inf),
-        (3.0, np.nan, 3.0),
-        (-0.0, np.nan, -0.0),
-        (-0.0, 1.0, -0.0),
-    ],
-)
-def test_relu_backward_by_hand(implementation, assert_same_bits, dtype, grad, x, expected):
-    grad, x, expected = (np.full(40, value, dtype) for value in (grad, x, expected))
-    assert_same_bits(implementation.relu_backward(grad, x), expected)
+def test_relu_backward_by_hand(implementation, assert_same_bits, dtype):
+    def check(case):
+        grad, x, expected = (np.full(40, value, dtype) for value in case)
+        assert_same_bits(implementation.relu_backward(grad, x), expected)
+
+    assert failing(check, GRADIENTS) == []
 
 
 @pytest.mark.parametrize("dtype", KERNEL_TYPES)
@@ -249,13 +256,17 @@ def test_bits_of_maximum(implementation, random_values, assert_same_bits, dtype)
 
 
 @pytest.mark.parametrize("dtype", KERNEL_TYPES)
-def test_values_of_maximum(implementation, path, edge_values, dtype):
+def test_values_of_maximum(implementation, edge_values, dtype):
     x = edge_values(dtype)
     with np.errstate(invalid="ignore"):
         expected = np.maximum(0, x)
-    result = path(implementation.relu, x)
-    assert result.dtype.newbyteorder("=") == expected.dtype
-    np.testing.assert_array_equal(result, expected)
+
+    def check(path):
+        result = PATHS[path](implementation.relu, x)
+        assert result.dtype.newbyteorder("=") == expected.dtype
+        np.testing.assert_array_equal(result, expected)
+
+    assert failing(check, PATHS) == []
 
 
 # ---------------------------------------------------------------- out of another dtype
@@ -317,37 +328,43 @@ def complexes(dtype, edge_values):
     return parts.view(dtype).ravel()
 
 
-def test_relu_of_longdoubles(implementation, path, assert_same_bits):
+def test_relu_of_longdoubles(implementation, assert_every_path):
     x = longdoubles()
-    assert_same_bits(path(implementation.relu, x), reference.relu(x))
+    assert_every_path(implementation.relu, [x], reference.relu(x))
 
 
-def test_relu_backward_of_longdoubles(implementation, path, assert_same_bits):
-    grad, x = (a.ravel() for a in np.meshgrid(longdoubles(), longdoubles()))
-    assert_same_bits(path(implementation.relu_backward, grad, x), reference.relu_backward(grad, x))
+def test_relu_backward_of_longdoubles(implementation, assert_every_path):
+    inputs = [a.ravel() for a in np.meshgrid(longdoubles(), longdoubles())]
+    assert_every_path(implementation.relu_backward, inputs, reference.relu_backward(*inputs))
 
 
 @pytest.mark.parametrize("dtype", "FDG")
-def test_relu_of_complex_patterns(implementation, path, edge_values, assert_same_bits, dtype):
+def test_relu_of_complex_patterns(implementation, edge_values, assert_every_path, dtype):
     x = complexes(dtype, edge_values)
-    assert_same_bits(path(implementation.relu, x), reference.relu(x))
+    assert_every_path(implementation.relu, [x], reference.relu(x))
 
 
 @pytest.mark.parametrize("dtype", "FDG")
-@pytest.mark.parametrize("im", [-np.inf, -1, -0.0, 0.0, 1, np.inf, np.nan])
-@pytest.mark.parametrize("re", [-np.inf, -1, -0.0, 0.0, 1, np.inf, np.nan])
-def test_relu_of_complex_by_hand(implementation, assert_same_bits, dtype, re, im):
-    passes = np.isnan(re) or np.isnan(im) or not (re, im) < (0, 0)
-    x = np.full(40, complex(re, im), dtype)
-    assert_same_bits(implementation.relu(x), x if passes else np.zeros(40, dtype))
+def test_relu_of_complex_by_hand(implementation, assert_same_bits, dtype):
+    def check(parts):
+        passes = any(map(np.isnan, parts)) or not parts < (0, 0)
+        x = np.full(40, complex(*parts), dtype)
+        assert_same_bits(implementation.relu(x), x if passes else np.zeros(40, dtype))
+
+    parts = [-np.inf, -1, -0.0, 0.0, 1, np.inf, np.nan]
+    assert failing(check, itertools.product(parts, repeat=2)) == []
 
 
 @pytest.mark.parametrize("dtype", "gFDG")
-def test_values_of_maximum_without_kernels(implementation, path, edge_values, dtype):
+def test_values_of_maximum_without_kernels(implementation, edge_values, dtype):
     x = longdoubles() if dtype == "g" else complexes(dtype, edge_values)
-    actual = path(implementation.relu, x)
     with np.errstate(invalid="ignore"):  # of NumPy's own comparisons, in old versions
-        np.testing.assert_array_equal(actual, np.maximum(0, x))
+        expected = np.maximum(0, x)
+
+    def check(path):
+        np.testing.assert_array_equal(PATHS[path](implementation.relu, x), expected)
+
+    assert failing(check, PATHS) == []
 
 
 def test_relu_of_timedeltas_without_a_unit(implementation, edge_values, assert_same_bits):
@@ -356,11 +373,13 @@ def test_relu_of_timedeltas_without_a_unit(implementation, edge_values, assert_s
 
 
 @pytest.mark.parametrize("dtype", ["m8[ns]", "m8[3D]"])
-def test_relu_of_timedeltas(implementation, path, edge_values, assert_same_bits, dtype):
+def test_relu_of_timedeltas(
+    implementation, edge_values, assert_same_bits, assert_every_path, dtype
+):
     x = edge_values("q").view(dtype)
     expected = np.where(is_below(edge_values("q")) & ~np.isnat(x), 0, edge_values("q")).view(dtype)
     assert_same_bits(reference.relu(x), expected)
-    assert_same_bits(path(implementation.relu, x), expected)
+    assert_every_path(implementation.relu, [x], expected)
     np.testing.assert_array_equal(np.maximum(np.zeros((), dtype), x), expected)
 
 
@@ -388,20 +407,24 @@ OBJECTS = [
 
 
 @pytest.mark.parametrize("step", [1, 2, -1])
-@pytest.mark.parametrize("value", OBJECTS, ids=repr)
-def test_relu_of_objects(implementation, value, step):
-    x = np.array([value, 7] * 3, object)[::step]
-    result = implementation.relu(x)
-    assert result.dtype == object
-    for got, given_, meant in zip(result, x, reference.relu(x), strict=True):
-        assert got is given_ or (given_ < 0 and type(got) is int and got == 0)
-        assert got is meant or got == meant
+def test_relu_of_objects(implementation, step):
+    def check(value):
+        x = np.array([value, 7] * 3, object)[::step]
+        result = implementation.relu(x)
+        assert result.dtype == object
+        for got, given_, meant in zip(result, x, reference.relu(x), strict=True):
+            assert got is given_ or (given_ < 0 and type(got) is int and got == 0)
+            assert got is meant or got == meant
+
+    assert failing(check, OBJECTS) == []
 
 
-@pytest.mark.parametrize("value", [value for value in OBJECTS if value == value], ids=repr)
-def test_objects_of_maximum(implementation, value):
-    x = np.array([value] * 3, object)
-    np.testing.assert_array_equal(implementation.relu(x), np.maximum(0, x))
+def test_objects_of_maximum(implementation):
+    def check(value):
+        x = np.array([value] * 3, object)
+        np.testing.assert_array_equal(implementation.relu(x), np.maximum(0, x))
+
+    assert failing(check, [value for value in OBJECTS if value == value]) == []
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,17 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from helpers import UFUNCS, needs_fork
 from numpy._core.multiarray import get_handler_name
 
 import fastrelu
 from fastrelu import reference
 
-pytestmark = pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback keeps no memory")
+pytestmark = [
+    pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback keeps no memory"),
+    pytest.mark.xdist_group("alone"),
+]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 MIB = 1 << 20
 TIMEOUT = 60
@@ -49,8 +52,7 @@ def counted(call):
 
 
 CALLS = {
-    "relu": lambda x: fastrelu.relu(x),
-    "relu_backward": lambda x: fastrelu.relu_backward(x, x),
+    **{name: lambda x, ufunc=ufunc: ufunc(*[x] * ufunc.nin) for name, ufunc in UFUNCS.items()},
     "relu_with_mask": lambda x: fastrelu.relu_with_mask(x)[0],
     "relu_backward_from_mask": lambda x: fastrelu.relu_backward_from_mask(
         x, np.full(-(-x.size // 8), 255, "u1")

@@ -1,40 +1,43 @@
 """Inputs and output in the same memory give what separate ones give; so do the ufunc's methods."""
 
+import functools
 import itertools
 
 import numpy as np
 import pytest
-
-from fastrelu import reference
+from helpers import DISTINCT_TYPES, OPERATIONS, failing, oracle_of, unify_nans
 
 N = 200
 FARTHEST = 70
 
-# Which operands lie in the output's memory, and so move with the shift.
+# Which inputs lie in the output's memory, and so move with the shift.
 SHARING = {
-    "relu": ("relu", (True,)),
-    "grad": ("relu_backward", (True, False)),
-    "x": ("relu_backward", (False, True)),
-    "both": ("relu_backward", (True, True)),
+    f"{name}-{'+'.join(map(str, roles))}": (name, roles)
+    for name, operation in OPERATIONS.items()
+    for count in range(1, operation.inputs + 1)
+    for roles in itertools.combinations(range(operation.inputs), count)
 }
-sharing = pytest.mark.parametrize("sharing", SHARING)
+sharing = pytest.mark.parametrize(
+    ("operation", "shared_inputs"), SHARING.values(), ids=SHARING, indirect=["operation"]
+)
 
 
 @pytest.fixture
-def agrees(implementation, random_values):
-    """Return agrees(sharing, dtype, make): is the output what it is on copies taken before?"""
+def agrees(operation, ufunc, oracle, n_inputs, random_values):
+    """Return agrees(dtype, shared_inputs, make): is the output that of copies of the inputs?"""
 
-    def agrees(sharing, dtype, make):
-        operation, shares = SHARING[sharing]
+    def agrees(dtype, shared_inputs, make):
         memory = random_values(dtype, 4096, 1).copy()
         before = memory.copy()
         shared, out = make(memory)
         inputs = [
-            shared if share else random_values(dtype, 4096, 2)[: out.size] for share in shares
+            shared if role in shared_inputs else random_values(dtype, 4096, 2 + role)[: out.size]
+            for role in range(n_inputs)
         ]
-        expected = getattr(reference, operation)(*(a.copy() for a in inputs))
+        expected = oracle(*(a.copy() for a in inputs))
         make(before)[1][...] = expected
-        result = getattr(implementation, operation)(*inputs, out=out)
+        result = ufunc(*inputs, out=out)
+        unify_nans(operation, out, make(before)[1])
         return result is out and memory.tobytes() == before.tobytes()
 
     return agrees
@@ -45,218 +48,240 @@ def elements(memory, start, step, n=N):
 
 
 @sharing
-@pytest.mark.parametrize("out_step", [1, 2, -1])
-@pytest.mark.parametrize("in_step", [1, 2, -1])
 @pytest.mark.parametrize("dtype", "befdQ")
-def test_shifted_by_elements(agrees, sharing, dtype, in_step, out_step):
-    def shifted(shift):
+def test_shifted_by_elements(agrees, shared_inputs, dtype):
+    def shifted(in_step, out_step, shift):
         return lambda memory: (
             elements(memory, 1000 + shift, in_step),
             elements(memory, 1000, out_step),
         )
 
-    shifts = range(-FARTHEST, FARTHEST + 1)
-    assert [shift for shift in shifts if not agrees(sharing, dtype, shifted(shift))] == []
+    cases = itertools.product([1, 2, -1], [1, 2, -1], range(-FARTHEST, FARTHEST + 1))
+    assert [case for case in cases if not agrees(dtype, shared_inputs, shifted(*case))] == []
 
 
 @sharing
-@pytest.mark.parametrize("step", [4, 8, 12, 5, -4, -8])
-def test_shifted_by_bytes(agrees, sharing, step):
-    def at(memory, offset):
+def test_shifted_by_bytes(agrees, shared_inputs):
+    def at(memory, step, offset):
         first = 4000 + offset + (-step * (N - 1) if step < 0 else 0)
         return np.ndarray(N, memory.dtype, memory, first, (step,))
 
-    def shifted(shift):
-        return lambda memory: (at(memory, shift), at(memory, 0))
+    def shifted(step, shift):
+        return lambda memory: (at(memory, step, shift), at(memory, step, 0))
 
-    shifts = range(-FARTHEST, FARTHEST + 1)
-    assert [shift for shift in shifts if not agrees(sharing, "f", shifted(shift))] == []
+    cases = itertools.product([4, 8, 12, 5, -4, -8], range(-FARTHEST, FARTHEST + 1))
+    assert [case for case in cases if not agrees("f", shared_inputs, shifted(*case))] == []
 
 
 @sharing
 @pytest.mark.parametrize("dtype", "befd")
-def test_shifts_of_long_arrays(agrees, sharing, dtype):
+def test_shifts_of_long_arrays(agrees, shared_inputs, dtype):
     def shifted(shift):
         return lambda memory: (memory[500 + shift : 3500 + shift], memory[500:3500])
 
     shifts = [-129, -64, -33, -1, 1, 33, 64, 129, 500]
-    assert [shift for shift in shifts if not agrees(sharing, dtype, shifted(shift))] == []
+    assert [shift for shift in shifts if not agrees(dtype, shared_inputs, shifted(shift))] == []
 
 
 @sharing
-@pytest.mark.parametrize("n", [1, 7, 64, 129, N])
-@pytest.mark.parametrize("step", [1, 2, -1])
-@pytest.mark.parametrize("dtype", "bBhHiIlLqQefd")
-def test_in_place(agrees, sharing, dtype, step, n):
-    def same(memory):
-        return (elements(memory, 1000, step, n),) * 2
+@pytest.mark.parametrize("dtype", DISTINCT_TYPES)
+def test_in_place(agrees, shared_inputs, dtype):
+    def same(step, n):
+        return lambda memory: (elements(memory, 1000, step, n),) * 2
 
-    assert agrees(sharing, dtype, same)
+    cases = itertools.product([1, 2, -1], [1, 7, 64, 129, N])
+    assert [case for case in cases if not agrees(dtype, shared_inputs, same(*case))] == []
 
 
 @sharing
-@pytest.mark.parametrize(("source", "target"), list(itertools.permutations(["real", "imag"])))
-@pytest.mark.parametrize("direction", [1, -1])
 @pytest.mark.parametrize("dtype", "FD")
-def test_real_and_imaginary_parts(agrees, sharing, dtype, direction, source, target):
-    def parts(memory):
-        numbers = memory.view(dtype)[:N][::direction]
-        return getattr(numbers, source), getattr(numbers, target)
+def test_real_and_imaginary_parts(agrees, shared_inputs, dtype):
+    def parts(source, target, direction):
+        def make(memory):
+            numbers = memory.view(dtype)[:N][::direction]
+            return getattr(numbers, source), getattr(numbers, target)
 
-    assert agrees(sharing, dtype.lower(), parts)
+        return make
+
+    cases = [
+        (source, target, direction)
+        for source, target in itertools.permutations(["real", "imag"])
+        for direction in (1, -1)
+    ]
+    assert [case for case in cases if not agrees(dtype.lower(), shared_inputs, parts(*case))] == []
 
 
 @sharing
-@pytest.mark.parametrize(("source", "target"), list(itertools.permutations("abc", 2)))
 @pytest.mark.parametrize("align", [False, True], ids=["packed", "padded"])
 @pytest.mark.parametrize("dtype", "bhefd")
-def test_fields_of_structs(agrees, sharing, dtype, align, source, target):
+def test_fields_of_structs(agrees, shared_inputs, dtype, align):
     struct = np.dtype([("a", dtype), ("pad", "i1"), ("b", dtype), ("c", dtype)], align=align)
 
-    def fields(memory):
-        structs = memory.view("u1")[: N * struct.itemsize].view(struct)
-        return structs[source], structs[target]
+    def fields(source, target):
+        def make(memory):
+            structs = memory.view("u1")[: N * struct.itemsize].view(struct)
+            return structs[source], structs[target]
 
-    assert agrees(sharing, dtype, fields)
+        return make
+
+    cases = itertools.permutations("abc", 2)
+    assert [case for case in cases if not agrees(dtype, shared_inputs, fields(*case))] == []
+
+
+SQUARES = {
+    "in_t": lambda square: (square.T, square),
+    "out_t": lambda square: (square, square.T),
+    "flipped": lambda square: (square[::-1], square),
+    "up": lambda square: (square[1:], square[:-1]),
+    "down": lambda square: (square[:-1], square[1:]),
+    "left": lambda square: (square[:, 1:], square[:, :-1]),
+    "right": lambda square: (square[:, :-1], square[:, 1:]),
+    "first_row": lambda square: (square[:1], square),
+    "first_column": lambda square: (square[:, :1], square),
+}
 
 
 @sharing
 @pytest.mark.parametrize("dtype", "bfd")
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda square: (square.T, square),
-        lambda square: (square, square.T),
-        lambda square: (square[::-1], square),
-        lambda square: (square[1:], square[:-1]),
-        lambda square: (square[:-1], square[1:]),
-        lambda square: (square[:, 1:], square[:, :-1]),
-        lambda square: (square[:, :-1], square[:, 1:]),
-        lambda square: (square[:1], square),
-        lambda square: (square[:, :1], square),
-    ],
-    ids=["in_t", "out_t", "flipped", "up", "down", "left", "right", "first_row", "first_column"],
-)
-def test_in_two_dimensions(implementation, random_values, assert_same_bits, sharing, dtype, make):
-    operation, shares = SHARING[sharing]
-    square = random_values(dtype, 32 * 32, 1).reshape(32, 32).copy()
-    shared, out = make(square)
-    apart = random_values(dtype, 32 * 32, 2)[: out.size].reshape(out.shape)
-    inputs = [shared if share else apart for share in shares]
-    expected = getattr(reference, operation)(*(a.copy() for a in inputs))
-    getattr(implementation, operation)(*inputs, out=out)
-    assert_same_bits(out, np.broadcast_to(expected, out.shape))
+def test_in_two_dimensions(
+    operation, ufunc, oracle, n_inputs, random_values, assert_same_bits, shared_inputs, dtype
+):
+    def check(case):
+        square = random_values(dtype, 32 * 32, 1).reshape(32, 32).copy()
+        shared, out = SQUARES[case](square)
+        apart = [random_values(dtype, 32 * 32, 2 + role) for role in range(n_inputs)]
+        inputs = [
+            shared if role in shared_inputs else apart[role][: out.size].reshape(out.shape)
+            for role in range(n_inputs)
+        ]
+        expected = np.broadcast_to(oracle(*(a.copy() for a in inputs)), out.shape).copy()
+        ufunc(*inputs, out=out)
+        unify_nans(operation, out, expected)
+        assert_same_bits(out, expected)
+
+    assert failing(check, SQUARES) == []
 
 
 # ---------------------------------------------------------------- methods, element after element
 
 
-def falls_at(dtype, n, place):
+METHOD_TYPES = "bHiqefd"
+POSITIONS = [*range(0, 70, 3), 128, 150]
+
+of_two_inputs = pytest.mark.parametrize(
+    "operation", [name for name, op in OPERATIONS.items() if op.inputs == 2], indirect=True
+)
+
+
+def falls_at(dtype, n, position):
     """Return n values above zero, all different to their neighbours, but one that is not."""
     values = (np.arange(n) % 100 + 1).astype(dtype)
-    values[place:][:1] = -1 if values.dtype.kind in "if" else 0
+    values[position:][:1] = -1 if values.dtype.kind in "if" else 0
     return values
 
 
-def accumulated(values):
+def accumulated(operation, values):
     results = [values[0]]
     for value in values[1:]:
-        results.append(reference.relu_backward(results[-1], value))
+        results.append(oracle_of(operation)(results[-1], value))
     return np.array(results, values.dtype)
 
 
-METHOD_TYPES = "bHiqefd"
-PLACES = [*range(0, 70, 3), 128, 150]
-
-
-@pytest.mark.parametrize("step", [1, 2, -1])
-@pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_accumulate(implementation, dtype, step):
-    def is_right(place):
-        values = falls_at(dtype, 150, place)
-        result = implementation.relu_backward.accumulate(values.repeat(abs(step))[::step])
-        return result.tobytes() == accumulated(values[:: 1 if step > 0 else -1]).tobytes()
-
-    assert [place for place in PLACES if not is_right(place)] == []
+@functools.cache
+def accumulated_falls(operation, dtype, position, step=1):
+    return accumulated(operation, falls_at(dtype, 150, position)[::step])
 
 
 @pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_accumulate_in_place(implementation, dtype):
-    def is_right(place):
-        values = falls_at(dtype, 150, place)
-        expected = accumulated(values)
-        implementation.relu_backward.accumulate(values, out=values)
-        return values.tobytes() == expected.tobytes()
+@of_two_inputs
+def test_accumulate(ufunc, operation, dtype):
+    def is_right(position, step):
+        values = falls_at(dtype, 150, position).repeat(abs(step))[::step]
+        result = ufunc.accumulate(values)
+        expected = accumulated_falls(operation, dtype, position, 1 if step > 0 else -1)
+        return result.tobytes() == expected.tobytes()
 
-    assert [place for place in PLACES if not is_right(place)] == []
+    cases = itertools.product(POSITIONS, [1, 2, -1])
+    assert [case for case in cases if not is_right(*case)] == []
+
+
+@pytest.mark.parametrize("dtype", METHOD_TYPES)
+@of_two_inputs
+def test_accumulate_in_place(ufunc, operation, dtype):
+    def is_right(position):
+        values = falls_at(dtype, 150, position)
+        ufunc.accumulate(values, out=values)
+        return values.tobytes() == accumulated_falls(operation, dtype, position).tobytes()
+
+    assert [position for position in POSITIONS if not is_right(position)] == []
+
+
+@functools.cache
+def square_of_falls(operation, dtype, axis):
+    """Return values of which each column falls at another row, and what accumulates of them."""
+    values = np.array([falls_at(dtype, 40, position) for position in range(80)])
+    return values, np.apply_along_axis(lambda line: accumulated(operation, line), axis, values)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_accumulate_along_an_axis(implementation, assert_same_bits, dtype, axis):
-    values = np.array([falls_at(dtype, 40, place) for place in range(40)])
-    expected = np.apply_along_axis(accumulated, axis, values)
-    assert_same_bits(implementation.relu_backward.accumulate(values, axis=axis), expected)
-
-
-@pytest.mark.parametrize("step", [1, 2, -1])
-@pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_reduce(implementation, dtype, step):
-    def is_right(place):
-        values = falls_at(dtype, 150, place)[::step]
-        result = implementation.relu_backward.reduce(values)
-        return result.tobytes() == accumulated(values)[-1].tobytes()
-
-    assert [place for place in PLACES if not is_right(place)] == []
-
-
-@pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_reduce_along_an_axis(implementation, assert_same_bits, dtype, axis):
-    values = np.array([falls_at(dtype, 40, place) for place in range(0, 80, 2)])
-    expected = np.apply_along_axis(lambda line: accumulated(line)[-1], axis, values)
-    assert_same_bits(implementation.relu_backward.reduce(values, axis=axis), expected)
+@of_two_inputs
+def test_along_an_axis(ufunc, operation, assert_same_bits, dtype, axis):
+    values, expected = square_of_falls(operation, dtype, axis)
+    assert_same_bits(ufunc.accumulate(values, axis=axis), expected)
+    assert_same_bits(ufunc.reduce(values, axis=axis), expected.take(-1, axis))
 
 
 @pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_reduceat(implementation, assert_same_bits, dtype):
+@of_two_inputs
+def test_reduce(ufunc, operation, dtype):
+    def is_right(position, step):
+        result = ufunc.reduce(falls_at(dtype, 150, position)[::step])
+        expected = accumulated_falls(operation, dtype, position, step)[-1]
+        return result.tobytes() == expected.tobytes()
+
+    cases = itertools.product(POSITIONS, [1, 2, -1])
+    assert [case for case in cases if not is_right(*case)] == []
+
+
+@pytest.mark.parametrize("dtype", METHOD_TYPES)
+@of_two_inputs
+def test_reduceat(ufunc, operation, assert_same_bits, dtype):
     values = falls_at(dtype, 150, 77)
     starts = [0, 5, 3, 60, 70, 78, 76, 77, 149]
     ends = [*starts[1:], values.size]
     expected = [
-        accumulated(values[start : max(end, start + 1)])[-1]
+        accumulated(operation, values[start : max(end, start + 1)])[-1]
         for start, end in zip(starts, ends, strict=True)
     ]
-    result = implementation.relu_backward.reduceat(values, starts)
-    assert_same_bits(result, np.array(expected, dtype))
+    assert_same_bits(ufunc.reduceat(values, starts), np.array(expected, dtype))
 
 
 @pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_outer(implementation, random_values, assert_same_bits, dtype):
-    grad, x = random_values(dtype, 33, 1), random_values(dtype, 67, 2)
-    expected = np.array([[reference.relu_backward(g, b) for b in x] for g in grad], dtype)
-    assert_same_bits(implementation.relu_backward.outer(grad, x), expected)
+@of_two_inputs
+def test_outer(ufunc, operation, oracle, random_values, assert_same_bits, dtype):
+    a, b = random_values(dtype, 33, 1), random_values(dtype, 67, 2)
+    actual, expected = ufunc.outer(a, b), oracle(a[:, None], b)
+    unify_nans(operation, actual, expected)
+    assert_same_bits(actual, expected)
 
 
 INDICES = [3, 3, 0, 66, -1, 12, 3, 5, 0, -67]
 
 
-@pytest.mark.parametrize("step", [1, 2, -1])
 @pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_relu_at(implementation, random_values, assert_same_bits, dtype, step):
-    values = random_values(dtype, 67, 1).repeat(2)[::step][:67]
-    expected = values.copy()
-    for index in INDICES:
-        expected[index] = reference.relu(expected[index])
-    implementation.relu.at(values, INDICES)
-    assert_same_bits(values, expected)
+@pytest.mark.parametrize(
+    "operation", [name for name, op in OPERATIONS.items() if op.inputs <= 2], indirect=True
+)
+def test_at(ufunc, operation, oracle, n_inputs, random_values, assert_same_bits, dtype):
+    def check(step):
+        values = random_values(dtype, 67, 1).repeat(2)[::step][:67]
+        others = [random_values(dtype, 67, 2)[: len(INDICES)]] * (n_inputs - 1)
+        expected = values.copy()
+        for position, index in enumerate(INDICES):
+            expected[index] = oracle(expected[index], *(other[position] for other in others))
+        ufunc.at(values, INDICES, *others)
+        unify_nans(operation, values, expected)
+        assert_same_bits(values, expected)
 
-
-@pytest.mark.parametrize("dtype", METHOD_TYPES)
-def test_relu_backward_at(implementation, random_values, assert_same_bits, dtype):
-    grad, x = random_values(dtype, 67, 1).copy(), random_values(dtype, 67, 2)[: len(INDICES)]
-    expected = grad.copy()
-    for index, value in zip(INDICES, x, strict=True):
-        expected[index] = reference.relu_backward(expected[index], value)
-    implementation.relu_backward.at(grad, INDICES, x)
-    assert_same_bits(grad, expected)
+    assert failing(check, [1, 2, -1]) == []

@@ -1,5 +1,7 @@
 """Large runs in parts, by several threads, past the caches: the same bits, and no harm to forks."""
 
+import functools
+import itertools
 import os
 import signal
 import subprocess
@@ -11,56 +13,72 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import (
+    MAX_THREADS,
+    MIN_CHUNK,
+    OPERATIONS,
+    every_kernel,
+    failing,
+    in_forks,
+    needs_fork,
+    oracle_of,
+    unify_nans,
+)
 
 import fastrelu
-from fastrelu import _limits, reference
+from fastrelu import _core, _limits, reference
 
-pytestmark = pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback has no threads")
+pytestmark = [
+    pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback has no threads"),
+    pytest.mark.xdist_group("alone"),
+]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 TIMEOUT = 60
-PART = 1 << 15  # bytes of output in the smallest part
-NEVER = 2**62
-
-
-@pytest.fixture
-def large():
-    """Return large(threads, streaming): from now on every run is in parts."""
-    from fastrelu import _core
-
-    before, threads_before = _core.get_thresholds(), fastrelu.get_num_threads()
-
-    def large(threads, streaming=False):
-        fastrelu.set_num_threads(threads)
-        _core.set_thresholds(1, 1 if streaming else NEVER)
-
-    yield large
-    _core.set_thresholds(*before)
-    fastrelu.set_num_threads(threads_before)
 
 
 def lengths(dtype):
-    part = PART // np.dtype(dtype).itemsize
-    return [0, 1, 7, part - 1, part, part + 1, part + 8, 2 * part + 511, 9 * part + 13]
+    chunk = MIN_CHUNK // np.dtype(dtype).itemsize
+    return [0, 1, 7, chunk - 1, chunk, chunk + 1, chunk + 8, 2 * chunk + 511, 9 * chunk + 13]
 
 
-@pytest.mark.parametrize("streaming", [False, True], ids=["stores", "streaming"])
-@pytest.mark.parametrize("threads", [1, 2, 3, 7])
-@pytest.mark.parametrize("dtype", ["i1", "u2", "f2", "i4", "f4", "f8", "u8"])
+@every_kernel("bHeifdQ")
 def test_contiguous_runs(
-    implementation, dtype, threads, streaming, large, random_values, with_guards, assert_same_bits
+    operation,
+    ufunc,
+    oracle,
+    n_inputs,
+    chunked,
+    random_values,
+    with_guards,
+    assert_same_bits,
+    dtype,
 ):
-    large(threads, streaming)
-    for n in lengths(dtype):
-        x, grad = random_values(dtype, n, 1), random_values(dtype, n, 2)
-        for shift in {0, 16, np.dtype(dtype).itemsize, 1}:
-            out, memory = with_guards(np.zeros(n, dtype), x.itemsize, shift)
-            implementation.relu(x, out)
-            assert_same_bits(out, reference.relu(x))
-            implementation.relu_backward(grad, x, out)
-            assert_same_bits(out, reference.relu_backward(grad, x))
-            assert_only_written(memory, out)
+    itemsize = np.dtype(dtype).itemsize
+
+    @functools.cache
+    def inputs_and_result(n, number):
+        inputs = [random_values(dtype, n, 1 + role) for role in range(n_inputs)]
+        if number is not None:
+            inputs[number] = np.broadcast_to(random_values(dtype, 7, 1)[number], n)
+        expected = oracle(*inputs)
+        unify_nans(operation, expected)
+        return inputs, expected
+
+    def check(case):
+        number, threads, streaming, n, shift = case
+        chunked(threads, streaming)
+        inputs, expected = inputs_and_result(n, number)
+        out, memory = with_guards(np.zeros(n, dtype), itemsize, shift)
+        ufunc(*inputs, out)
+        unify_nans(operation, out)
+        assert_same_bits(out, expected)
+        assert_only_written(memory, out)
+
+    numbers = [None, *OPERATIONS[operation].numbers]
+    shifts = sorted({0, 16, itemsize, 1})
+    cases = itertools.product(numbers, [1, 2, 3, 7], [False, True], lengths(dtype), shifts)
+    assert failing(check, cases) == []
 
 
 def assert_only_written(memory, out):
@@ -69,102 +87,127 @@ def assert_only_written(memory, out):
     assert (memory[start + out.nbytes :] == 0xA5).all()
 
 
-@pytest.mark.parametrize("streaming", [False, True], ids=["stores", "streaming"])
-@pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("dtype", ["i1", "f2", "f4", "u8"])
 def test_runs_with_a_mask(
-    implementation, dtype, threads, streaming, large, random_values, with_guards, assert_same_bits
+    implementation, chunked, random_values, with_guards, assert_same_bits, dtype
 ):
-    large(threads, streaming)
-    for n in lengths(dtype):
+    @functools.cache
+    def inputs_and_results(n):
         x, grad = random_values(dtype, n, 1), random_values(dtype, n, 2)
-        for shift in (0, 16, 1):
-            out, memory = with_guards(np.zeros(n, dtype), x.itemsize, shift)
-            mask, bits = with_guards(np.zeros(-(-n // 8), "u1"), 1, shift)
-            implementation.relu_with_mask(x, out, mask)
-            expected = reference.relu_with_mask(x)
-            assert_same_bits(out, expected[0])
-            assert_same_bits(mask, expected[1])
-            implementation.relu_backward_from_mask(grad, mask, out)
-            assert_same_bits(out, reference.relu_backward_from_mask(grad, mask))
-            assert_only_written(memory, out)
-            assert_only_written(bits, mask)
+        y, mask = reference.relu_with_mask(x)
+        return x, grad, y, mask, reference.relu_backward_from_mask(grad, mask)
+
+    def check(case):
+        threads, streaming, n, shift = case
+        chunked(threads, streaming)
+        x, grad, expected, expected_mask, expected_grad = inputs_and_results(n)
+        out, memory = with_guards(np.zeros(n, dtype), x.itemsize, shift)
+        mask, bits = with_guards(np.zeros(-(-n // 8), "u1"), 1, shift)
+        implementation.relu_with_mask(x, out, mask)
+        assert_same_bits(out, expected)
+        assert_same_bits(mask, expected_mask)
+        implementation.relu_backward_from_mask(grad, mask, out)
+        assert_same_bits(out, expected_grad)
+        assert_only_written(memory, out)
+        assert_only_written(bits, mask)
+
+    cases = itertools.product([1, 2, 3], [False, True], lengths(dtype), (0, 16, 1))
+    assert failing(check, cases) == []
 
 
-@pytest.mark.parametrize("steps", [(2, 1), (1, 2), (2, 2), (-1, 1), (-3, 2), (0, 1)])
-@pytest.mark.parametrize("dtype", ["i1", "f4", "f8"])
+@every_kernel("bfd")
 def test_strided_runs(
-    implementation, dtype, steps, large, random_values, with_guards, assert_same_bits
+    operation,
+    ufunc,
+    oracle,
+    n_inputs,
+    chunked,
+    random_values,
+    with_guards,
+    assert_same_bits,
+    dtype,
 ):
-    large(3)
-    for n in lengths(dtype):
-        values = random_values(dtype, n, 1) if steps[0] else np.full(n, 3, dtype)
-        x, _ = with_guards(values, steps[0] * values.itemsize)
-        out, memory = with_guards(np.zeros(n, dtype), steps[1] * values.itemsize)
+    chunked(3)
+
+    def check(case):
+        (in_step, out_step), n = case
+        values = [random_values(dtype, n, 1 + role) for role in range(n_inputs)]
+        values = [a if in_step else np.full(n, 3, dtype) for a in values]
+        inputs = [with_guards(a, in_step * a.itemsize)[0] for a in values]
+        out, memory = with_guards(np.zeros(n, dtype), out_step * values[0].itemsize)
         rest = memory.copy()
-        implementation.relu(x, out)
-        assert_same_bits(out, reference.relu(values))
+        ufunc(*inputs, out)
+        expected = oracle(*values)
+        unify_nans(operation, out, expected)
+        assert_same_bits(out, expected)
         out[...] = 0
         np.testing.assert_array_equal(memory, rest)
 
+    steps = [(2, 1), (1, 2), (2, 2), (-1, 1), (-3, 2), (0, 1)]
+    assert failing(check, itertools.product(steps, lengths(dtype))) == []
 
-@pytest.mark.parametrize("dtype", ["i1", "f4", "f8"])
+
+@every_kernel("bfd")
 def test_in_place_and_shifted_overlap(
-    implementation, dtype, large, random_values, assert_same_bits
+    operation, ufunc, oracle, n_inputs, chunked, random_values, assert_same_bits, dtype
 ):
-    large(4, True)
-    n = 9 * PART
-    for shift in (0, 1, 8, 64, 5000):
-        for forward in (True, False):
-            memory = random_values(dtype, n, 1).copy()
-            low, high = memory[: n - shift], memory[shift:]
-            x, out = (high, low) if forward else (low, high)
-            expected = reference.relu(x.copy())
-            implementation.relu(x, out)
-            assert_same_bits(out, expected)
+    chunked(4, True)
+    n = 9 * MIN_CHUNK
+
+    def check(case):
+        shift, forward = case
+        memory = random_values(dtype, n, 1).copy()
+        low, high = memory[: n - shift], memory[shift:]
+        x, out = (high, low) if forward else (low, high)
+        others = [random_values(dtype, n, 2 + role)[: x.size] for role in range(n_inputs - 1)]
+        expected = oracle(x.copy(), *others)
+        ufunc(x, *others, out)
+        unify_nans(operation, out, expected)
+        assert_same_bits(out, expected)
+
+    assert failing(check, itertools.product([0, 1, 8, 64, 5000], [True, False])) == []
 
 
 @pytest.mark.parametrize("step", [0, 1, 4, -2])
-def test_an_output_that_overlaps_itself_is_written_in_order(step, implementation, large):
-    large(4)
-    x = np.arange(1, 9 * PART + 1, dtype="i8")
-    memory, expected = np.zeros((2, abs(step) * x.size + 8), "u1")
+def test_an_output_that_overlaps_itself_is_written_in_order(step, implementation, chunked):
+    chunked(4)
+    x = np.arange(1, 9 * MIN_CHUNK + 1, dtype="i8")
+    memory = np.zeros(abs(step) * x.size + 8, "u1")
+    start = abs(step) * (x.size - 1) if step < 0 else 0
+    # A byte holds what the last of the elements that cover it wrote.
+    address = np.arange(memory.size)
+    last = (address if step > 0 else start + 7 - address) // abs(step) if step else x.size - 1
+    last = np.clip(last, 0, x.size - 1)
+    offset = address - (start + last * step)
+    expected = np.where(offset < 8, x.view("u1").reshape(-1, 8)[last, offset % 8], 0)
 
-    def output(memory):
-        first = memory[abs(step) * (x.size - 1) if step < 0 else 0 :][:8].view(x.dtype)
-        return np.lib.stride_tricks.as_strided(first, x.shape, (step,))
-
-    out = output(expected)
-    for i in range(x.size):
-        out[i] = x[i]
+    out = np.lib.stride_tricks.as_strided(memory[start:][:8].view(x.dtype), x.shape, (step,))
     for _ in range(20):
-        implementation.relu(x, output(memory))
+        implementation.relu(x, out)
         np.testing.assert_array_equal(memory, expected)
 
 
-def test_accumulate_stays_one_by_one(large):
-    large(4)
-    x = np.ones(PART, "f4")
+OF_TWO_INPUTS = [name for name, operation in OPERATIONS.items() if operation.inputs == 2]
+
+
+@pytest.mark.parametrize("operation", OF_TWO_INPUTS)
+def test_accumulate_stays_one_by_one(operation, chunked):
+    chunked(4)
+    x = np.ones(MIN_CHUNK, "f4")
     x[7] = 0
-    np.testing.assert_array_equal(
-        fastrelu.relu_backward.accumulate(x), reference_accumulate(fastrelu.relu_backward, x)
-    )
+    expected = list(itertools.accumulate(x, oracle_of(operation)))
+    np.testing.assert_array_equal(getattr(fastrelu, operation).accumulate(x), expected)
 
 
-def reference_accumulate(ufunc, x):
-    out = [x[0]]
-    for value in x[1:]:
-        out.append(ufunc(out[-1], value))
-    return np.array(out, x.dtype)
-
-
-def test_no_flag_is_raised_by_a_worker(large):
-    large(4, True)
-    x = np.full(9 * PART, -1, "f4")
+@pytest.mark.parametrize(
+    "operation", [name for name, operation in OPERATIONS.items() if operation.status == "quiet"]
+)
+def test_no_flag_is_raised_by_a_worker(operation, chunked):
+    chunked(4, True)
+    x = np.full(9 * MIN_CHUNK, -1, "f4")
     x.view("u4")[::3] = 0x7F800001  # signalling NaNs
     with np.errstate(all="raise"):
-        fastrelu.relu(x)
-        fastrelu.relu_backward(x, x)
+        getattr(fastrelu, operation)(*[x] * OPERATIONS[operation].inputs)
 
 
 def tasks():
@@ -172,7 +215,7 @@ def tasks():
 
 
 @linux
-def test_workers_start_on_first_need_and_block_signals(large):
+def test_workers_start_on_first_need_and_block_signals(chunked):
     code = f"""
 import os, time, numpy as np, fastrelu
 tasks = lambda: set(os.listdir("/proc/self/task"))
@@ -248,10 +291,10 @@ assert os.sched_getaffinity(worker) <= cpus
     subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
 
 
-def test_a_call_during_a_long_one_does_not_wait(large):
-    large(2)
+def test_a_call_during_a_long_one_does_not_wait(chunked):
+    chunked(2)
     x, out = np.broadcast_to(np.int8(1), 1 << 26), np.empty(1 << 26, "i1")
-    short = np.ones(2 * PART, "i1")
+    short = np.ones(2 * MIN_CHUNK, "i1")
 
     def calls_during_a_long_one():
         out[[0, -1]] = 0
@@ -271,10 +314,10 @@ def test_a_call_during_a_long_one_does_not_wait(large):
 
 
 @linux
-def test_a_busy_pool_is_not_waited_for(large, assert_same_bits):
-    large(2)
-    fastrelu.relu(np.ones(PART, "f4"))
-    x = np.random.default_rng(0).standard_normal(20 * PART).astype("f4")
+def test_a_busy_pool_is_not_waited_for(chunked, assert_same_bits):
+    chunked(2)
+    fastrelu.relu(np.ones(MIN_CHUNK, "f4"))
+    x = np.random.default_rng(0).standard_normal(20 * MIN_CHUNK).astype("f4")
     expected = reference.relu(x)
     most = []
     barrier = threading.Barrier(6)
@@ -335,7 +378,7 @@ def fork(in_child):
 FORKS = {
     "after a call": "assert right() and fork(right) and right()",
     "again and again": """
-for _ in range(20):
+for _ in range(8):
     assert right() and fork(right)""",
     "in a grandchild": "assert right() and fork(lambda: right() and fork(right)) and right()",
 }
@@ -348,13 +391,13 @@ def work():
         fastrelu.relu(x, y)
 thread = threading.Thread(target=work); thread.start()
 try:
-    assert all(fork(right) and right() for _ in range(20))
+    assert all(fork(right) and right() for _ in range(8))
 finally:
     enough.set(); thread.join()""",
     "of two threads at once": """
 done = []
 def work():
-    done.append(all(right() and fork(right) for _ in range(10)))
+    done.append(all(right() and fork(right) for _ in range(5)))
 threads = [threading.Thread(target=work) for _ in range(2)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
@@ -475,8 +518,8 @@ else:
     subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
 
 
-def test_an_interrupt_is_python_s(large):
-    large(4)
+def test_an_interrupt_is_python_s(chunked):
+    chunked(4)
     x = np.ones(1 << 22, "f4")
     handled = []
     before = signal.signal(signal.SIGINT, lambda *_: handled.append(threading.current_thread()))
@@ -501,18 +544,18 @@ def test_number_of_threads():
     assert fastrelu.get_num_threads() == before
 
 
-@pytest.mark.parametrize("n", [0, -1, 65, 2**70, True, 2.0, "2", None])
+@pytest.mark.parametrize("n", [0, -1, MAX_THREADS + 1, 2**70, True, 2.0, "2", None])
 @pytest.mark.parametrize("function", ["set_num_threads", "num_threads"])
 def test_a_wrong_number_of_threads(function, n):
     before = fastrelu.get_num_threads()
-    with pytest.raises(ValueError, match="whole number from 1 to 64") as caught:
+    with pytest.raises(ValueError, match=f"whole number from 1 to {MAX_THREADS}") as caught:
         getattr(fastrelu, function)(n)
     assert repr(n) in str(caught.value)
     assert fastrelu.get_num_threads() == before
 
 
 def test_the_most_threads_are_as_many_in_c():
-    from fastrelu import _core, _threads
+    from fastrelu import _threads
 
     with fastrelu.num_threads(_threads.MAX_THREADS):
         assert fastrelu.get_num_threads() == _threads.MAX_THREADS
@@ -520,39 +563,45 @@ def test_the_most_threads_are_as_many_in_c():
         assert fastrelu.get_num_threads() == _threads.MAX_THREADS
 
 
-def threads_with(**variables):
-    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", "import fastrelu; print(fastrelu.get_num_threads())"],
-        env=environment | variables,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=TIMEOUT,
-    )
-    return int(done.stdout), done.stderr
+def threads_with(cases):
+    """Return the number of threads, and the errors, of an import with each of these variables."""
+    codes = {
+        name: f"""
+import os
+os.environ.update({variables})
+import fastrelu
+print(fastrelu.get_num_threads())
+"""
+        for name, variables in cases.items()
+    }
+    outcomes = in_forks("import numpy", codes)
+    return {name: (int(out or -1), err) for name, (_, out, err) in outcomes.items()}
 
 
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({"FASTRELU_NUM_THREADS": "3"}, 3),
-        ({"OMP_NUM_THREADS": "2,4"}, 2),
-        ({"FASTRELU_NUM_THREADS": "7", "OMP_NUM_THREADS": "2"}, 7),
-        ({"FASTRELU_NUM_THREADS": "", "OMP_NUM_THREADS": "2"}, 2),
-        ({"FASTRELU_NUM_THREADS": "1000"}, 64),
-    ],
-)
-def test_number_of_threads_in_the_environment(variables, expected):
-    assert threads_with(**variables) == (expected, "")
+IN_ENVIRONMENT = {
+    "own": ({"FASTRELU_NUM_THREADS": "3"}, 3),
+    "OpenMP's": ({"OMP_NUM_THREADS": "2,4"}, 2),
+    "both": ({"FASTRELU_NUM_THREADS": "7", "OMP_NUM_THREADS": "2"}, 7),
+    "empty": ({"FASTRELU_NUM_THREADS": "", "OMP_NUM_THREADS": "2"}, 2),
+    "too many": ({"FASTRELU_NUM_THREADS": "1000"}, MAX_THREADS),
+}
 
 
+@needs_fork
+def test_number_of_threads_in_the_environment():
+    found = threads_with({name: variables for name, (variables, _) in IN_ENVIRONMENT.items()})
+    assert found == {name: (number, "") for name, (_, number) in IN_ENVIRONMENT.items()}
+
+
+@needs_fork
 @pytest.mark.parametrize("variable", ["FASTRELU_NUM_THREADS", "OMP_NUM_THREADS"])
-@pytest.mark.parametrize("value", ["0", "-1", "many", "2.5"])
-def test_a_wrong_number_in_the_environment_is_a_warning(variable, value):
-    number, err = threads_with(**{variable: value})
-    assert number == min(4, _limits.usable_cpus())
-    assert f"RuntimeWarning: {variable}={value}: a whole number" in err
+def test_a_wrong_number_in_the_environment_is_a_warning(variable):
+    values = ["0", "-1", "many", "2.5"]
+    found = threads_with({value: {variable: value} for value in values})
+    assert list(found) == values
+    for value, (number, err) in found.items():
+        assert number == min(4, _limits.usable_cpus())
+        assert f"RuntimeWarning: {variable}={value}: a whole number" in err
 
 
 @linux
@@ -632,8 +681,6 @@ def test_threadpoolctl_sees_and_limits_the_pool():
 
 @pytest.mark.parametrize("streaming", [False, True])
 def test_the_copy_that_is_the_limit_of_benchmarks(streaming, random_values, assert_same_bits):
-    from fastrelu import _core
-
     x = random_values("f8", 100_003, 1)
     y = np.zeros_like(x)
     before = _core.get_thresholds()

@@ -2,27 +2,14 @@
 
 import numpy as np
 import pytest
+from helpers import OPERATIONS, every_kernel, failing, unify_nans
 
 import fastrelu
 from fastrelu import reference
 
 pytestmark = pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback is NumPy's alone")
 
-TYPES = ["i1", "f2", "f4", "u8"]
-
-
-@pytest.fixture(params=["whole", "in parts", "in parts, streaming"])
-def in_parts(request):
-    """Have every run taken whole, or in parts by three threads."""
-    from fastrelu import _core
-
-    before, threads = _core.get_thresholds(), fastrelu.get_num_threads()
-    if request.param != "whole":
-        fastrelu.set_num_threads(3)
-        _core.set_thresholds(1, 1 if "streaming" in request.param else 2**62)
-    yield
-    _core.set_thresholds(*before)
-    fastrelu.set_num_threads(threads)
+SOME_TYPES = "befQ"
 
 
 def random_view(rng, shape, dtype, random_values):
@@ -46,26 +33,23 @@ def random_shape(rng, large):
     return tuple(int(n) for n in rng.integers(1, most, ndim))
 
 
-@pytest.mark.parametrize("seed", range(25))
-@pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.usefixtures("in_parts")
-def test_given_outputs(implementation, dtype, seed, random_values, assert_same_bits):
-    rng = np.random.default_rng(seed)
-    shape = random_shape(rng, large=seed % 2)
-    x, _ = random_view(rng, shape, dtype, random_values)
-    grad, _ = random_view(rng, shape, dtype, random_values)
-    for ufunc, inputs in (("relu", (x,)), ("relu_backward", (grad, x))):
+@every_kernel(SOME_TYPES)
+@pytest.mark.usefixtures("in_chunks")
+def test_given_outputs(operation, ufunc, oracle, n_inputs, random_values, assert_same_bits, dtype):
+    def check(seed):
+        rng = np.random.default_rng(seed)
+        shape = random_shape(rng, large=seed % 2)
+        inputs = [random_view(rng, shape, dtype, random_values)[0] for _ in range(n_inputs)]
         out, memory = random_view(rng, shape, dtype, random_values)
         beside = memory.copy()
-        expected = getattr(reference, ufunc)(*[np.ascontiguousarray(a) for a in inputs])
-        assert getattr(implementation, ufunc)(*inputs, out) is out
+        expected = oracle(*map(np.ascontiguousarray, inputs))
+        assert ufunc(*inputs, out) is out
+        unify_nans(operation, out, expected)
         assert_same_bits(out, expected)
-        written = out.copy()
-        out[...] = 0
-        copy, zeroed = beside.copy(), memory
-        same_view(copy, memory, out)[...] = 0
-        assert_same_bits(zeroed, copy)
-        out[...] = written
+        same_view(beside, memory, out)[...] = out
+        assert_same_bits(memory, beside)
+
+    assert failing(check, range(25)) == []
 
 
 def same_view(of, memory, view):
@@ -74,24 +58,35 @@ def same_view(of, memory, view):
     return np.ndarray(view.shape, view.dtype, of, offset, view.strides)
 
 
-@pytest.mark.parametrize("seed", range(40))
-@pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.usefixtures("in_parts")
-def test_new_outputs_have_the_layout_of_numpys(dtype, seed, random_values, assert_same_bits):
-    rng = np.random.default_rng(seed)
-    x, _ = random_view(rng, random_shape(rng, large=seed % 2), dtype, random_values)
-    y = fastrelu.relu(x)
-    assert_same_bits(y, reference.relu(np.ascontiguousarray(x)))
-    assert y.strides == np.maximum(0, x).strides
-    grad, _ = random_view(rng, x.shape, dtype, random_values)
-    for g in (grad, x):
-        y = fastrelu.relu_backward(g, x)
-        assert_same_bits(y, reference.relu_backward(*map(np.ascontiguousarray, (g, x))))
-        assert y.strides == np.maximum(g, x).strides
+@pytest.mark.parametrize(
+    ("operation", "dtype"),
+    [(name, dtype) for name, op in OPERATIONS.items() for dtype in SOME_TYPES if dtype in op.types],
+    indirect=["operation"],
+)
+@pytest.mark.usefixtures("in_chunks")
+def test_new_outputs_have_the_layout_of_numpys(
+    operation, oracle, n_inputs, random_values, assert_same_bits, dtype
+):
+    ufunc = getattr(fastrelu, operation)
+    numpys = {1: np.positive, 2: np.add}
+
+    def check(seed):
+        rng = np.random.default_rng(seed)
+        x, _ = random_view(rng, random_shape(rng, large=seed % 2), dtype, random_values)
+        others = [random_view(rng, x.shape, dtype, random_values)[0] for _ in range(n_inputs - 1)]
+        for inputs in [*others, x], [x] * n_inputs:
+            y, expected = ufunc(*inputs), oracle(*map(np.ascontiguousarray, inputs))
+            with np.errstate(all="ignore"):
+                strides = numpys[n_inputs](*inputs).strides
+            assert y.strides == strides
+            unify_nans(operation, y, expected)
+            assert_same_bits(y, expected)
+
+    assert failing(check, range(40)) == []
 
 
 @pytest.mark.parametrize("dtype", ["i1", "f4"])
-@pytest.mark.usefixtures("in_parts")
+@pytest.mark.usefixtures("in_chunks")
 def test_overlapping_views(implementation, dtype, random_values, assert_same_bits):
     n = 260
     for dst, src in [
@@ -114,7 +109,7 @@ def test_overlapping_views(implementation, dtype, random_values, assert_same_bit
     assert_same_bits(memory, expected)
 
 
-@pytest.mark.usefixtures("in_parts")
+@pytest.mark.usefixtures("in_chunks")
 def test_an_output_that_overlaps_itself():
     x = np.arange(-60_000, 60_000, dtype="f4").reshape(2, -1)
     for strides in ((4, 4), (0, 4), (4, 0)):

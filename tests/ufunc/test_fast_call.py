@@ -1,23 +1,32 @@
 """The fast path: taken where it must be, and with the results of NumPy's path."""
 
+import itertools
 import sys
 import threading
 import time
 
 import numpy as np
 import pytest
+from helpers import (
+    GIL_THRESHOLD,
+    OPERATIONS,
+    UFUNCS,
+    distinct_kernels,
+    every_ufunc,
+    failing,
+    unify_nans,
+)
 
 import fastrelu
 
-pytestmark = pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback is no ufunc")
+pytestmark = [
+    pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback is no ufunc"),
+    pytest.mark.xdist_group("alone"),
+]
 needs_gil = pytest.mark.skipif(
     not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="this Python has no GIL"
 )
 
-UFUNCS = {"relu": fastrelu.relu, "relu_backward": fastrelu.relu_backward}
-both = pytest.mark.parametrize("ufunc", UFUNCS.values(), ids=UFUNCS)
-TYPES = "bBhHiIlLqQefd"
-FEW = 500  # elements: up to this many, NumPy too keeps the GIL
 MANY = 1 << 22
 BRIEF_CALLS = 200_000  # brief moments without the GIL are missed, but not that many
 
@@ -107,6 +116,8 @@ FAST_INPUTS = {
     "reversed": lambda: aligned(MANY)[::-1],
     "transposed": lambda: aligned(MANY).reshape(16, 16, -1).transpose(1, 0, 2),
     "columns": lambda: aligned(2 * MANY).reshape(1024, -1)[:, 1:-7],
+    "broadcast": lambda: np.broadcast_to(aligned(MANY // 4), (4, MANY // 4)),
+    "one_long_axis": lambda: aligned(2 * MANY).reshape(1, -1)[:, ::2],
 }
 OUTPUTS = {
     "no_output": lambda out: ((), {}),
@@ -116,8 +127,6 @@ OUTPUTS = {
     "none": lambda out: ((), {"out": None}),
 }
 NUMPY_INPUTS = {
-    "broadcast": lambda: np.broadcast_to(aligned(MANY // 4), (4, MANY // 4)),
-    "one_long_axis": lambda: aligned(2 * MANY).reshape(1, -1)[:, ::2],
     "swapped": lambda: swapped(MANY),
     "with_metadata": lambda: with_metadata(MANY),
     "subclass": lambda: aligned(MANY).view(Subclass),
@@ -133,7 +142,7 @@ NUMPY_KEYWORDS = {
 
 
 @needs_gil
-@both
+@every_ufunc
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("layout", FAST_INPUTS)
 def test_the_fast_path_is_taken(ufunc, layout, output):
@@ -144,16 +153,17 @@ def test_the_fast_path_is_taken(ufunc, layout, output):
 
 
 @needs_gil
-@both
-@pytest.mark.parametrize("dtype", TYPES)
-def test_the_fast_path_is_taken_by_every_type_with_kernels(ufunc, dtype):
-    x = aligned(MANY, dtype)
+@pytest.mark.parametrize(
+    ("name", "dtype"), [(name, char) for name, op in OPERATIONS.items() for char in op.types]
+)
+def test_the_fast_path_is_taken_by_every_type_with_kernels(name, dtype):
+    ufunc, x = UFUNCS[name], aligned(MANY, dtype)
     call = (x, 1000, ufunc, *[x] * ufunc.nin)
     assert references_during(*call) < references_of_numpy(*call)
 
 
 @needs_gil
-@both
+@every_ufunc
 @pytest.mark.parametrize("layout", ["one_d", "fortran"])
 def test_the_fast_path_is_taken_in_place(ufunc, layout):
     x = FAST_INPUTS[layout]()
@@ -162,7 +172,7 @@ def test_the_fast_path_is_taken_in_place(ufunc, layout):
 
 
 @needs_gil
-@both
+@every_ufunc
 @pytest.mark.parametrize("layout", NUMPY_INPUTS)
 def test_an_unusual_input_takes_numpys_path(ufunc, layout):
     x = NUMPY_INPUTS[layout]()
@@ -171,7 +181,7 @@ def test_an_unusual_input_takes_numpys_path(ufunc, layout):
 
 
 @needs_gil
-@both
+@every_ufunc
 @pytest.mark.parametrize("keywords", NUMPY_KEYWORDS)
 def test_a_keyword_other_than_out_takes_numpys_path(ufunc, keywords):
     x = aligned(MANY)
@@ -181,7 +191,7 @@ def test_a_keyword_other_than_out_takes_numpys_path(ufunc, keywords):
 
 
 @needs_gil
-@both
+@every_ufunc
 def test_a_partial_overlap_takes_numpys_path(ufunc):
     base = aligned(MANY + 4)
     x, out = base[4:], base[:-4]
@@ -193,7 +203,7 @@ KEEPING_GIL = {"fast": {}, "numpy": {"where": True}}
 
 
 @needs_gil
-@both
+@every_ufunc
 @pytest.mark.parametrize("kwargs", KEEPING_GIL.values(), ids=KEEPING_GIL)
 def test_another_thread_runs_during_a_long_call(ufunc, kwargs):
     x = aligned(1 << 24)
@@ -202,37 +212,89 @@ def test_another_thread_runs_during_a_long_call(ufunc, kwargs):
 
 
 @needs_gil
-@both
+@every_ufunc
 @pytest.mark.parametrize("kwargs", KEEPING_GIL.values(), ids=KEEPING_GIL)
 def test_no_other_thread_runs_during_short_calls(ufunc, kwargs):
-    x = aligned(FEW)
+    x = aligned(GIL_THRESHOLD)
     assert references_during(x, BRIEF_CALLS, ufunc, *[x] * ufunc.nin, **kwargs) is None
 
 
 @needs_gil
-@both
+@every_ufunc
 @pytest.mark.parametrize("kwargs", KEEPING_GIL.values(), ids=KEEPING_GIL)
 def test_the_gil_is_given_away_just_above(ufunc, kwargs):
-    x = aligned(FEW + 1)
+    x = aligned(GIL_THRESHOLD + 1)
     assert references_during(x, 10 * BRIEF_CALLS, ufunc, *[x] * ufunc.nin, **kwargs) is not None
 
 
-@both
-@pytest.mark.parametrize("output", OUTPUTS)
-@pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("n", [0, 1, 7, 64, 129, FEW, FEW + 1, 10_001])
-def test_both_paths_give_the_same_bits(ufunc, dtype, output, n):
-    x = np.random.default_rng(n).integers(0, 256, n * np.dtype(dtype).itemsize, "u1").view(dtype)
-    expected, out = np.ones_like(x), np.ones_like(x)
-    ufunc(*[x] * ufunc.nin, out=expected, where=True)
+def random_bits(dtype, n, seed):
+    itemsize = np.dtype(dtype).itemsize
+    return np.random.default_rng(seed).integers(0, 256, n * itemsize, "u1").view(dtype)
+
+
+def assert_both_paths_agree(ufunc, inputs, output):
+    array = next(a for a in inputs if np.ndim(a))
+    expected, out = np.ones_like(array), np.ones_like(array)
     args, kwargs = OUTPUTS[output](out)
-    y = ufunc(*[x] * ufunc.nin, *args, **kwargs)
+    with np.errstate(all="ignore"):
+        ufunc(*inputs, out=expected, where=True)
+        y = ufunc(*inputs, *args, **kwargs)
+    unify_nans(ufunc.__name__, y, expected)
     assert (y is out) == (output not in ("no_output", "none"))
     assert y.dtype == expected.dtype
     assert y.tobytes() == expected.tobytes()
 
 
-@both
+LENGTHS = [0, 1, 7, 64, 129, GIL_THRESHOLD, GIL_THRESHOLD + 1, 10_001]
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [(name, char) for name, op in OPERATIONS.items() for char in op.types]
+)
+def test_both_paths_give_the_same_bits(name, dtype):
+    def check(case):
+        output, n = case
+        inputs = [random_bits(dtype, n, n + role) for role in range(OPERATIONS[name].inputs)]
+        assert_both_paths_agree(UFUNCS[name], inputs, output)
+
+    assert failing(check, itertools.product(OUTPUTS, LENGTHS)) == []
+
+
+NUMBERS = {
+    "python": lambda dtype: 2 if np.dtype(dtype).kind in "iu" else 2.5,
+    "numpy": lambda dtype: np.dtype(dtype).type(3),
+    "zero_d": lambda dtype: np.array(4, dtype),
+}
+of_numbers = pytest.mark.parametrize(
+    ("name", "role"), [(name, role) for name, op in OPERATIONS.items() for role in op.numbers]
+)
+
+
+@needs_gil
+@of_numbers
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_fast_path_is_taken_by_a_number(name, role, number):
+    x = aligned(MANY)
+    inputs = [x] * OPERATIONS[name].inputs
+    inputs[role] = NUMBERS[number](x.dtype)
+    call = (x, 1000, UFUNCS[name], *inputs)
+    assert references_during(*call) < references_of_numpy(*call)
+
+
+@of_numbers
+@pytest.mark.parametrize("number", NUMBERS)
+def test_both_paths_give_the_same_bits_for_a_number(name, role, number):
+    def check(case):
+        output, n, dtype = case
+        inputs = [random_bits(dtype, n, n + role) for role in range(OPERATIONS[name].inputs)]
+        inputs[role] = NUMBERS[number](dtype)
+        assert_both_paths_agree(UFUNCS[name], inputs, output)
+
+    types = distinct_kernels(OPERATIONS[name].types)
+    assert failing(check, itertools.product(OUTPUTS, LENGTHS, types)) == []
+
+
+@every_ufunc
 @pytest.mark.parametrize("shape", [(3, 5), (0, 4), (2, 3, 4), (1, 1)])
 @pytest.mark.parametrize("order", "CF")
 def test_both_paths_give_the_same_layout(ufunc, shape, order):
@@ -257,14 +319,14 @@ def test_operands_of_different_orders_are_matched_by_index():
     np.testing.assert_array_equal(out, expected)
 
 
-@both
+@every_ufunc
 def test_too_long_a_tuple_is_refused(ufunc):
     x = aligned(4)
     with pytest.raises(ValueError, match="out"):
         ufunc(*[x] * ufunc.nin, out=(x, x))
 
 
-@both
+@every_ufunc
 def test_an_empty_tuple_is_refused(ufunc):
     x = aligned(4)
     with pytest.raises(ValueError, match="out"):

@@ -1,19 +1,21 @@
-"""No path raises a floating-point flag or warns, whatever the values."""
+"""Floating-point errors on every path: none of an operation that selects, else those of NumPy."""
 
 import ctypes
 import ctypes.util
+import itertools
 import platform
 import sys
 import warnings
 
 import numpy as np
 import pytest
+from helpers import MIN_CHUNK, OPERATIONS, UFUNCS, distinct_kernels, every_kernel, failing, has_loop
 
 import fastrelu
 from fastrelu import reference
 
 FLOATS = "efd"
-KERNEL_TYPES = "bBhHiIlLqQefd"
+QUIET = [name for name, operation in OPERATIONS.items() if operation.status == "quiet"]
 N = 300
 
 
@@ -24,20 +26,37 @@ def _everything_raises():
         yield
 
 
-@pytest.fixture(params=["relu", "relu_backward"])
-def operation(request):
-    return request.param
-
-
 @pytest.fixture
-def ufunc(implementation, operation):
-    return getattr(implementation, operation)
-
-
-@pytest.fixture
-def special_values(ufunc, random_values):
+def special_values(n_inputs, random_values):
     """Return special_values(dtype, n): inputs with zeros, subnormals, infinities, NaNs."""
-    return lambda dtype, n=N: [random_values(dtype, n, seed) for seed in range(ufunc.nin)]
+    return lambda dtype, n=N: [random_values(dtype, n, seed) for seed in range(n_inputs)]
+
+
+def reported(function, *inputs, **keywords):
+    """Return the kinds of floating-point errors that NumPy reports of a call."""
+    kinds = set()
+    with np.errstate(all="call", call=lambda kind, flags: kinds.add(kind)):
+        function(*inputs, **keywords)
+    return kinds
+
+
+@pytest.fixture
+def assert_status(operation, ufunc):
+    """Return assert_status(*inputs, **keywords): a call reports what it must, and nothing else."""
+
+    def expected(inputs, keywords):
+        if operation in QUIET:
+            return set()
+        if isinstance(keywords.get("where"), np.ndarray):
+            inputs = [a[keywords["where"]] for a in inputs]
+            keywords = {}
+        return reported(getattr(reference, operation), *inputs, **keywords)
+
+    def assert_status(*inputs, **keywords):
+        expected_kinds = expected(inputs, keywords)
+        assert reported(ufunc, *inputs, **keywords) == expected_kinds
+
+    return assert_status
 
 
 # ---------------------------------------------------------------- the flags of the CPU itself
@@ -74,22 +93,37 @@ def test_flags_are_seen(flags_after):
     assert flags_after(float.__mul__, 1.0, 1.0) == 0
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 16, 63, N])
-@pytest.mark.parametrize("dtype", KERNEL_TYPES)
-def test_fast_path_leaves_no_flags(flags_after, ufunc, special_values, dtype, n):
-    inputs = special_values(dtype, n)
-    out = np.empty(n, dtype)
-    assert flags_after(ufunc, *inputs) == 0
-    assert flags_after(ufunc, *inputs, out=out) == 0
+quiet_kernels = pytest.mark.parametrize(
+    ("operation", "dtype"),
+    [(name, dtype) for name in QUIET for dtype in distinct_kernels(OPERATIONS[name].types)],
+    indirect=["operation"],
+)
+quiet = pytest.mark.parametrize("operation", QUIET, indirect=True)
 
 
-@pytest.mark.parametrize("pattern", [0x7F800001, 0xFF800001, 0x7FC00000, 0xFFC00000, 1, 0x80000001])
-@pytest.mark.parametrize("n", [1, 16, 100])
-def test_fast_path_leaves_no_flags_for_one_pattern(flags_after, ufunc, pattern, n):
-    x = np.full(n, pattern, "u4").view("f")
-    assert flags_after(ufunc, *[x] * ufunc.nin) == 0
+@quiet_kernels
+def test_fast_path_leaves_no_flags(flags_after, ufunc, special_values, dtype):
+    def check(n):
+        inputs = special_values(dtype, n)
+        out = np.empty(n, dtype)
+        assert flags_after(ufunc, *inputs) == 0
+        assert flags_after(ufunc, *inputs, out=out) == 0
+
+    assert failing(check, [1, 2, 7, 16, 63, N]) == []
 
 
+@quiet
+def test_fast_path_leaves_no_flags_for_one_pattern(flags_after, ufunc):
+    def check(case):
+        n, pattern = case
+        x = np.full(n, pattern, "u4").view("f")
+        assert flags_after(ufunc, *[x] * ufunc.nin) == 0
+
+    patterns = [0x7F800001, 0xFF800001, 0x7FC00000, 0xFFC00000, 1, 0x80000001]
+    assert failing(check, itertools.product([1, 16, 100], patterns)) == []
+
+
+@quiet
 def test_flags_raised_before_stay(ufunc, special_values):
     if LIBM is None or ALL_FLAGS is None:
         pytest.skip("there is no libm that tells the flags")
@@ -103,7 +137,7 @@ def test_flags_raised_before_stay(ufunc, special_values):
     assert left == raised != 0
 
 
-# ---------------------------------------------------------------- what NumPy would raise
+# ---------------------------------------------------------------- what NumPy reports
 
 
 def packed(values):
@@ -138,33 +172,78 @@ KEYWORDS = {
 }
 
 
-@pytest.mark.parametrize("keywords", KEYWORDS)
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_layouts(ufunc, special_values, dtype, layout, keywords):
-    inputs = [LAYOUTS[layout](a) for a in special_values(dtype)]
-    ufunc(*inputs, **KEYWORDS[keywords](inputs[0].shape, dtype))
+@every_kernel(FLOATS)
+def test_layouts(assert_status, special_values, dtype):
+    def check(case):
+        layout, keywords = case
+        inputs = [LAYOUTS[layout](a) for a in special_values(dtype)]
+        assert_status(*inputs, **KEYWORDS[keywords](inputs[0].shape, dtype))
+
+    assert failing(check, itertools.product(LAYOUTS, KEYWORDS)) == []
 
 
-HARDEST = {
-    "quiet": "nan",
-    "negative_quiet": "-nan",
-    "inf": "inf",
-    "minus_inf": "-inf",
-    "subnormal": "5e-324",
-    "minus_zero": "-0.0",
-}
+@pytest.fixture
+def one_special_element(n_inputs):
+    """Return one_special_element(dtype, values, n, at): ones, but for the values at one place."""
+
+    def one_special_element(dtype, values, n, at):
+        inputs = np.ones((n_inputs, n), dtype)
+        inputs[:, at] = values
+        return inputs
+
+    return one_special_element
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("value", HARDEST.values(), ids=HARDEST)
-@pytest.mark.parametrize("dtype", "efdgFDG")
-def test_values(implementation, dtype, value, layout):
-    number = np.finfo(dtype).smallest_subnormal if value == "5e-324" else float(value)
-    x = LAYOUTS[layout](np.full(N, number, dtype))
-    implementation.relu(x)
-    if dtype in "efdg":
-        implementation.relu_backward(x, x)
+def special_numbers(dtype):
+    info = np.finfo(dtype)
+    positive = [0, info.smallest_subnormal, info.tiny, info.max, np.inf, np.nan]
+    return [sign * number for number in positive for sign in (1, -1)]
+
+
+@every_kernel(FLOATS)
+def test_one_element_is_reported_wherever_it_is(
+    assert_status, n_inputs, one_special_element, dtype
+):
+    def check(case):
+        values, at = case
+        for n in 16, 63, N:
+            assert_status(*one_special_element(dtype, values, n, at))
+
+    values = list(itertools.product(special_numbers(dtype), repeat=n_inputs))
+    assert failing(check, zip(values, itertools.cycle([0, 1, 7, 15, -1]))) == []
+
+
+@every_kernel(FLOATS)
+def test_one_element_is_reported_by_every_thread(
+    assert_status, n_inputs, one_special_element, chunked, dtype
+):
+    n = 4 * MIN_CHUNK
+    chunked(4)
+
+    def check(case):
+        assert_status(*one_special_element(dtype, *case))
+
+    extremes = [(np.finfo(dtype).max,) * n_inputs, (np.inf, -np.inf, np.inf)[:n_inputs]]
+    cases = itertools.product(extremes, [n], range(1, n, n // 9))
+    assert failing(check, cases) == []
+
+
+SPECIAL = ["nan", "-nan", "inf", "-inf", "subnormal", "-0.0"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "dtype"),
+    [(name, char) for name in QUIET for char in "efdgFDG" if has_loop(UFUNCS[name], char)],
+    indirect=["operation"],
+)
+def test_values(ufunc, dtype):
+    def check(case):
+        value, layout = case
+        subnormal = np.finfo(dtype).smallest_subnormal
+        number = subnormal if value == "subnormal" else float(value)
+        ufunc(*[LAYOUTS[layout](np.full(N, number, dtype))] * ufunc.nin)
+
+    assert failing(check, itertools.product(SPECIAL, LAYOUTS)) == []
 
 
 @pytest.mark.parametrize("path", ["fast", "strided", "zero_d"])
@@ -189,27 +268,31 @@ def signalling_nan(dtype):
     return pattern.to_bytes(info.dtype.itemsize, sys.byteorder)
 
 
-@pytest.mark.parametrize("where", [True, np.arange(N) % 2 == 0], ids=["everywhere", "where"])
-@pytest.mark.parametrize("step", [1, 2, -1])
 @pytest.mark.parametrize(
     ("dtype", "out_dtype"), [("e", "f"), ("f", "d"), ("d", "f"), ("d", "e"), ("f", "e"), ("f", "g")]
 )
-def test_casts(ufunc, dtype, out_dtype, step, where):
+def test_casts(assert_status, n_inputs, dtype, out_dtype):
     special = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -1.5, 100, -100]
-    x = np.array(special * (2 * N // len(special)), dtype)[::step][:N]
-    ufunc(*[x] * ufunc.nin, out=np.zeros(N, out_dtype), where=where)
+    values = np.array(special * (2 * N // len(special)), dtype)
+
+    def check(case):
+        step, where = case
+        x = values[::step][:N]
+        assert_status(*[x] * n_inputs, out=np.zeros(N, out_dtype), where=where)
+
+    assert failing(check, itertools.product([1, 2, -1], [True, np.arange(N) % 2 == 0])) == []
 
 
 @pytest.mark.parametrize("dtype", "efd")
-def test_dtype_asked_for(ufunc, dtype):
+def test_dtype_asked_for(assert_status, n_inputs, dtype):
     x = np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -1.5])
-    ufunc(*[x] * ufunc.nin, dtype=dtype, casting="same_kind")
+    assert_status(*[x] * n_inputs, dtype=dtype, casting="same_kind")
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf, -0.0, 5e-324], ids=repr)
-def test_python_numbers(ufunc, value):
-    ufunc(*[value] * ufunc.nin)
-    ufunc(*[[value] * 3] * ufunc.nin)
+def test_python_numbers(assert_status, n_inputs, value):
+    assert_status(*[value] * n_inputs)
+    assert_status(*[[value] * 3] * n_inputs)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, np.float32(np.nan)], ids=repr)
@@ -255,9 +338,9 @@ def test_derivative_of_longdoubles(module, at_zero):
 @pytest.mark.parametrize("dtype", "efdFD")
 def test_reference(random_values, dtype, layout):
     x = LAYOUTS[layout](random_values(dtype.lower(), 2 * N, 1).view(dtype)[:N])
-    reference.relu(x)
-    if dtype in FLOATS:
-        reference.relu_backward(x, x)
+    for name in QUIET:
+        if has_loop(UFUNCS[name], dtype):
+            getattr(reference, name)(*[x] * OPERATIONS[name].inputs)
 
 
 @pytest.mark.parametrize("garbage", [0x7FF0000000000001, 0x7F0000001000], ids=["nan", "subnormal"])

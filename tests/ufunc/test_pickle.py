@@ -7,14 +7,14 @@ import pickle
 
 import numpy as np
 import pytest
+from helpers import OPERATIONS
 
 import fastrelu
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 X = np.array([-1.0, 0.0, 2.0, np.nan], "f4")
 INPUTS = {
-    "relu": [X],
-    "relu_backward": [X, X],
+    **{name: [X] * operation.inputs for name, operation in OPERATIONS.items()},
     "relu_with_mask": [X],
     "relu_backward_from_mask": [X, np.array([12], "u1")],
 }

@@ -8,252 +8,25 @@ from itertools import product
 
 import numpy as np
 import pytest
+from calls import (
+    KEYWORDS,
+    LAYOUTS,
+    RARE_KEYWORDS,
+    REAL,
+    REFUSED,
+    TAKEN,
+    Tagged,
+    out_like,
+    result_dtype,
+    smaller_out,
+    values_of,
+)
+from helpers import OPERATIONS, UFUNCS, every_ufunc, failing, has_loop, oracle_of
 
 import fastrelu
 from fastrelu import reference
 
 pytestmark = pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback is no ufunc")
-
-REALS = [-np.inf, -2.5, -1, -0.0, 0.0, 1, 2.5, np.inf, np.nan, -3, 4, -5, 6, 7, -8, 9]
-COMPLEX = [complex(re, im) for re in (-1.5, 0.0, 2, np.nan) for im in (-2, 0, 3, np.nan)]
-OBJECTS = [-3, 0, 5, -2.5, 2.5, True, 10**30, -(10**30), 1, -1, 2, -2, 3, -3, 4, -4]
-INTEGERS = [0, 1, 2, 3, 126, 127, 255, 254, 128, 129, 5, 6, 7, 8, 9, 10]
-VALUES = {
-    "?": [True, False, True, True] * 4,
-    **dict.fromkeys("efdg", REALS),
-    **dict.fromkeys("FDG", COMPLEX),
-    "m8[s]": np.array([-5, 0, 5, "NaT", -1, 1, 2**40, -(2**40)] * 2, "m8[s]"),
-    "O": OBJECTS,
-    "M8[s]": np.arange(16).astype("M8[s]"),
-    "U3": [str(n) for n in range(-8, 8)],
-    "S3": [str(n) for n in range(-8, 8)],
-    "i4,f8": [(n, n) for n in range(-8, 8)],
-    "V4": np.arange(16, dtype="i4").view("V4"),
-    "T": [str(n) for n in range(-8, 8)],
-}
-TAKEN = [*"?bBhHiIlLqQefdgFDG", "m8[s]", "O"]
-REFUSED = ["M8[s]", "U3", "S3", "i4,f8", "V4", "T"]
-
-
-class Tagged(np.ndarray):
-    """A subclass that hands a tag on to every array made from it."""
-
-    tag = "none"
-
-    def __array_finalize__(self, parent):
-        self.tag = getattr(parent, "tag", "none")
-
-
-def values_of(dtype):
-    if dtype in VALUES:
-        return np.array(VALUES[dtype], "T" if dtype == "T" else dtype)
-    return np.array(INTEGERS, "u1").astype(dtype) << 8 * (np.dtype(dtype).itemsize - 1)
-
-
-def ordered(dtype, order):
-    """Return the dtype with its bytes in that order, if it has one."""
-    return dtype if dtype.kind == "T" else dtype.newbyteorder(order)
-
-
-def two_d(values):
-    return values.reshape(4, 4)
-
-
-def misaligned(values):
-    if values.dtype.kind in "OT":
-        return two_d(values)
-    packed = np.zeros(values.size, [("pad", "V1"), ("x", values.dtype)])
-    packed["x"] = values
-    return packed["x"].reshape(4, 4)
-
-
-def read_only(values):
-    values.flags.writeable = False
-    return two_d(values)
-
-
-def tagged(values):
-    array = two_d(values).view(Tagged)
-    array.tag = "input"
-    return array
-
-
-LAYOUTS = {
-    "c": two_d,
-    "one_d": lambda values: values,
-    "fortran": lambda values: np.asfortranarray(two_d(values)),
-    "step_2": lambda values: values[::2],
-    "negative_step": lambda values: values[::-1],
-    "transposed_3d": lambda values: values.reshape(2, 4, 2).transpose(1, 2, 0),
-    "column_block": lambda values: two_d(values)[:, 1:3],
-    "stride_0": lambda values: np.broadcast_to(values, (3, 16)),
-    "stride_0_columns": lambda values: np.broadcast_to(values[:, None], (16, 3)),
-    "zero_d": lambda values: values[1:2].reshape(()),
-    "empty": lambda values: values[:0],
-    "empty_3d": lambda values: values[:0].reshape(0, 2, 3).transpose(2, 0, 1),
-    "size_1_dims": lambda values: values.reshape(1, 4, 1, 4).transpose(3, 2, 1, 0),
-    "misaligned": misaligned,
-    "byte_swapped": lambda values: two_d(values.astype(ordered(values.dtype, "S"))),
-    "read_only": read_only,
-    "subclass": tagged,
-    "numpy_scalar": lambda values: values[1],
-    "python_scalar": lambda values: values[1:2].tolist()[0],
-    "list": lambda values: two_d(values).tolist(),
-}
-
-
-def result_dtype(x):
-    dtype = np.asanyarray(x).dtype
-    return np.dtype(int) if dtype.kind == "b" else ordered(dtype, "=")
-
-
-def filled(shape, dtype, order="C"):
-    """Return an array of something that neither the input nor a result holds."""
-    out = np.zeros(shape, dtype, order)
-    dtype = out.dtype
-    if dtype.kind == "T":
-        out[...] = "77"
-    elif dtype.kind in "biufcmMO":
-        out[...] = np.array(77).astype(dtype)
-    return out
-
-
-def out_like(x, dtype=None, order="C"):
-    return filled(np.shape(x), dtype or result_dtype(x), order)
-
-
-def strided_out(x):
-    return filled((*np.shape(x), 2), result_dtype(x))[..., 0]
-
-
-def reversed_out(x):
-    return out_like(x)[(..., *(slice(None, None, -1),) * np.ndim(x))]
-
-
-def larger_out(x):
-    return filled((2, *np.shape(x)), result_dtype(x))
-
-
-def smaller_out(x):
-    return filled((*np.shape(x), 7)[1:], result_dtype(x))
-
-
-def wider_out(x):
-    wider = {"u": "f8", "i": "f8", "f": "G", "c": "G", "m": "m8[ms]"}
-    dtype = result_dtype(x)
-    return out_like(x, wider.get(dtype.kind, dtype))
-
-
-def narrower_out(x):
-    narrower = {"u": "u1", "i": "i1", "f": "e", "c": "F", "m": "m8[h]"}
-    dtype = result_dtype(x)
-    return out_like(x, narrower.get(dtype.kind, dtype))
-
-
-def other_kind_out(x):
-    return out_like(x, "i4" if result_dtype(x).kind in "fcm" else "u2")
-
-
-def swapped_out(x):
-    return out_like(x, ordered(result_dtype(x), "S"))
-
-
-def misaligned_out(x):
-    dtype = result_dtype(x)
-    return (
-        out_like(x)
-        if dtype.kind in "OT"
-        else filled(np.shape(x), [("pad", "V1"), ("x", dtype)])["x"]
-    )
-
-
-def read_only_out(x):
-    out = out_like(x)
-    out.flags.writeable = False
-    return out
-
-
-def subclass_out(x):
-    return out_like(x).view(Tagged)
-
-
-def every_other(x):
-    return np.arange(np.size(x)).reshape(np.shape(x)) % 2 == 0
-
-
-# Each makes the keywords from x; "positional" is an output that goes without its name, and
-# "types" a signature of that many inputs.
-KEYWORDS = {
-    "none": lambda x: {},
-    "out": lambda x: {"out": out_like(x)},
-    "positional": lambda x: {"positional": out_like(x)},
-    "out_fortran": lambda x: {"out": out_like(x, order="F")},
-    "out_strided": lambda x: {"out": strided_out(x)},
-    "out_reversed": lambda x: {"out": reversed_out(x)},
-    "out_larger": lambda x: {"out": larger_out(x)},
-    "out_smaller": lambda x: {"out": smaller_out(x)},
-    "out_wider": lambda x: {"out": wider_out(x)},
-    "out_narrower": lambda x: {"out": narrower_out(x)},
-    "out_narrower_unsafe": lambda x: {"out": narrower_out(x), "casting": "unsafe"},
-    "out_other_kind": lambda x: {"out": other_kind_out(x)},
-    "out_swapped": lambda x: {"out": swapped_out(x)},
-    "out_misaligned": lambda x: {"out": misaligned_out(x)},
-    "out_read_only": lambda x: {"out": read_only_out(x)},
-    "out_subclass": lambda x: {"out": subclass_out(x)},
-    "where": lambda x: {"out": out_like(x), "where": every_other(x)},
-    "where_strided": lambda x: {"out": strided_out(x), "where": every_other(x)},
-    "where_broadcast": lambda x: {
-        "out": larger_out(x),
-        "where": np.ones((2,) + (1,) * np.ndim(x), bool),
-    },
-    "where_with_dtype": lambda x: {"out": wider_out(x), "where": every_other(x), "dtype": "f8"},
-    "order_c": lambda x: {"order": "C"},
-    "order_f": lambda x: {"order": "F"},
-    "order_a": lambda x: {"order": "A"},
-    "subok_false": lambda x: {"subok": False},
-    "casting_no": lambda x: {"casting": "no"},
-    "casting_equiv": lambda x: {"casting": "equiv"},
-    "casting_safe": lambda x: {"casting": "safe"},
-    "casting_unsafe": lambda x: {"casting": "unsafe"},
-    "dtype_same": lambda x: {"dtype": result_dtype(x)},
-    "dtype_f4": lambda x: {"dtype": "f4"},
-    "dtype_f8": lambda x: {"dtype": float},
-    "dtype_f8_unsafe": lambda x: {"dtype": "f8", "casting": "unsafe"},
-    "dtype_f8_equiv": lambda x: {"dtype": "f8", "casting": "equiv"},
-    "dtype_i8_unsafe": lambda x: {"dtype": "i8", "casting": "unsafe"},
-    "dtype_complex": lambda x: {"dtype": "D"},
-    "dtype_object": lambda x: {"dtype": object},
-    "signature_d": lambda x: {"types": "d"},
-    "signature_f_unsafe": lambda x: {"types": "f", "casting": "unsafe"},
-}
-RARE_KEYWORDS = {
-    "out_none": lambda x: {"out": None},
-    "out_tuple_of_none": lambda x: {"out": (None,)},
-    "out_tuple_of_two": lambda x: {"out": (out_like(x), out_like(x))},
-    "out_list": lambda x: {"out": [out_like(x)]},
-    "positional_none": lambda x: {"positional": None},
-    "positional_and_out": lambda x: {"positional": out_like(x), "out": out_like(x)},
-    "out_narrower_safe": lambda x: {"out": narrower_out(x), "casting": "safe"},
-    "out_swapped_no": lambda x: {"out": swapped_out(x), "casting": "no"},
-    "where_integers": lambda x: {"out": out_like(x), "where": every_other(x).astype(int)},
-    "where_false": lambda x: {"out": out_like(x), "where": False},
-    "order_bad": lambda x: {"order": "Z"},
-    "subok_bad": lambda x: {"subok": 0},
-    "casting_bad": lambda x: {"casting": "rough"},
-    "dtype_none": lambda x: {"dtype": None},
-    "dtype_bad": lambda x: {"dtype": "nonsense"},
-    "dtype_datetime": lambda x: {"dtype": "M8[s]"},
-    "signature_unknown": lambda x: {"types": "U"},
-    "signature_and_dtype": lambda x: {"types": "d", "dtype": "d"},
-    "unknown": lambda x: {"axes": 0},
-    "dtype_i8_no": lambda x: {"dtype": "i8", "casting": "no"},
-    "dtype_swapped": lambda x: {"dtype": ">f8"},
-    "where_true": lambda x: {"where": True},
-    "out_tuple": lambda x: {"out": (out_like(x),)},
-    "dtype_of_out": lambda x: {"out": out_like(x, "f8"), "dtype": "f8"},
-    "order_k": lambda x: {"order": "K"},
-    "dtype_g": lambda x: {"dtype": "g"},
-}
 
 ERRORS = [TypeError, ValueError, ArithmeticError]
 Outcome = namedtuple("Outcome", "error kind shape strides tag dtype values is_out out warned")
@@ -340,35 +113,39 @@ def is_about_x(dtype, layout, keywords):
     return not (weak and keywords.endswith("_unsafe"))
 
 
-def cross(*axes):
-    return [case for case in product(*axes) if is_about_x(*case)]
+ALL_KEYWORDS = KEYWORDS | RARE_KEYWORDS
 
 
-def assert_is_maximum(dtype, layout, make_keywords):
-    x = LAYOUTS[layout](values_of(dtype))
-    ours = call(fastrelu.relu, (), x, make_keywords(x))
-    theirs = call(np.maximum, (zero_for(x, make_keywords(x)),), x, make_keywords(x))
-    assert_same(ours, theirs)
+def assert_is_maximum(dtype, layout, all_keywords):
+    """Assert that relu gives for all keywords, by name, what maximum gives."""
+
+    def check(keywords):
+        make_keywords = ALL_KEYWORDS[keywords]
+        x = LAYOUTS[layout](values_of(dtype))
+        ours = call(fastrelu.relu, (), x, make_keywords(x))
+        theirs = call(np.maximum, (zero_for(x, make_keywords(x)),), x, make_keywords(x))
+        assert_same(ours, theirs)
+
+    asked = [keywords for keywords in all_keywords if is_about_x(dtype, layout, keywords)]
+    assert failing(check, asked) == []
 
 
-@pytest.mark.parametrize(("dtype", "layout", "keywords"), cross(TAKEN, LAYOUTS, KEYWORDS))
-def test_every_call_is_that_of_maximum(dtype, layout, keywords):
-    assert_is_maximum(dtype, layout, KEYWORDS[keywords])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", TAKEN)
+def test_every_call_is_that_of_maximum(dtype, layout):
+    assert_is_maximum(dtype, layout, KEYWORDS)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "layout", "keywords"), cross(TAKEN, ["c", "step_2", "zero_d"], RARE_KEYWORDS)
-)
-def test_a_rare_keyword_is_that_of_maximum(dtype, layout, keywords):
-    assert_is_maximum(dtype, layout, RARE_KEYWORDS[keywords])
+@pytest.mark.parametrize("layout", ["c", "step_2", "zero_d"])
+@pytest.mark.parametrize("dtype", TAKEN)
+def test_a_rare_keyword_is_that_of_maximum(dtype, layout):
+    assert_is_maximum(dtype, layout, RARE_KEYWORDS)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "layout", "keywords"),
-    cross(REFUSED, ["c", "zero_d", "empty_3d", "list"], KEYWORDS | RARE_KEYWORDS),
-)
-def test_what_maximum_refuses_is_refused(dtype, layout, keywords):
-    assert_is_maximum(dtype, layout, (KEYWORDS | RARE_KEYWORDS)[keywords])
+@pytest.mark.parametrize("layout", ["c", "zero_d", "empty_3d", "list"])
+@pytest.mark.parametrize("dtype", REFUSED)
+def test_what_maximum_refuses_is_refused(dtype, layout):
+    assert_is_maximum(dtype, layout, ALL_KEYWORDS)
 
 
 def test_the_cross_has_answers_and_errors():
@@ -378,18 +155,14 @@ def test_the_cross_has_answers_and_errors():
     assert call(fastrelu.relu, (), x, {"out": smaller_out(x)}).error is ValueError
 
 
-UFUNCS = {"relu": fastrelu.relu, "relu_backward": fastrelu.relu_backward}
-both = pytest.mark.parametrize("ufunc", UFUNCS.values(), ids=UFUNCS)
-
-
-@both
+@every_ufunc
 def test_is_a_ufunc(ufunc):
     assert type(ufunc) is np.ufunc
 
 
-@pytest.mark.parametrize(("name", "nin"), [("relu", 1), ("relu_backward", 2)])
-def test_takes_its_inputs_and_gives_one_output(name, nin):
-    ufunc = UFUNCS[name]
+@pytest.mark.parametrize("name", UFUNCS)
+def test_takes_its_inputs_and_gives_one_output(name):
+    ufunc, nin = UFUNCS[name], OPERATIONS[name].inputs
     assert (ufunc.nin, ufunc.nout, ufunc.nargs, ufunc.signature) == (nin, 1, nin + 1, None)
 
 
@@ -403,6 +176,13 @@ def test_bears_its_public_name(name):
 @pytest.mark.skipif(not hasattr(np.add, "__qualname__"), reason="NumPy 2.2 made these settable")
 def test_says_where_it_lives(name):
     assert (UFUNCS[name].__module__, UFUNCS[name].__qualname__) == ("fastrelu", name)
+
+
+@pytest.mark.parametrize("name", UFUNCS)
+def test_has_a_loop_for_every_type_with_a_kernel(name):
+    ufunc = UFUNCS[name]
+    expected = [f"{char * ufunc.nin}->{char}" for char in OPERATIONS[name].types]
+    assert [loop for loop in ufunc.types if loop in expected] == expected
 
 
 def test_relu_has_a_loop_for_every_type():
@@ -420,8 +200,7 @@ def test_has_the_docstring_of_the_reference(name):
 
 
 DOCUMENTED = [
-    "relu",
-    "relu_backward",
+    *OPERATIONS,
     "relu_derivative",
     "relu_with_mask",
     "relu_backward_from_mask",
@@ -440,25 +219,25 @@ def test_examples_of_the_docstring_run(name):
     assert report == []
 
 
-@both
+@every_ufunc
 def test_too_few_arguments(ufunc):
     with pytest.raises(TypeError, match="takes from"):
         ufunc(*[np.ones(3)] * (ufunc.nin - 1))
 
 
-@both
+@every_ufunc
 def test_too_many_arguments(ufunc):
     with pytest.raises(TypeError, match="takes from"):
         ufunc(*[np.ones(3)] * (ufunc.nin + 2))
 
 
-@both
+@every_ufunc
 def test_unknown_keyword(ufunc):
     with pytest.raises(TypeError, match="unexpected keyword argument 'alpha'"):
         ufunc(*[np.ones(3)] * ufunc.nin, alpha=1)
 
 
-@both
+@every_ufunc
 @pytest.mark.parametrize("n", [3, 4096])
 def test_read_only_out_is_named_and_kept(ufunc, n):
     out = np.full(n, 7.0)
@@ -468,7 +247,7 @@ def test_read_only_out_is_named_and_kept(ufunc, n):
     assert (out == 7).all()
 
 
-@both
+@every_ufunc
 @pytest.mark.parametrize("shape", [(2,), (4,), (3, 1), ()])
 def test_out_of_another_shape_is_refused_and_kept(ufunc, shape):
     out = np.full(shape, 7.0)
@@ -477,50 +256,50 @@ def test_out_of_another_shape_is_refused_and_kept(ufunc, shape):
     assert (out == 7).all()
 
 
-@both
+@every_ufunc
 @pytest.mark.parametrize("out", [[1.0], 1.0, "out"])
 def test_out_that_is_no_array_is_refused(ufunc, out):
     with pytest.raises(TypeError, match="array"):
         ufunc(*[np.ones(1)] * ufunc.nin, out=out)
 
 
-@both
-@pytest.mark.parametrize("dtype", ["b", "d", "g"])
+@every_ufunc
 @pytest.mark.parametrize("n", [1, 3, 4096])
-def test_a_new_output_owns_its_data(ufunc, dtype, n):
-    x = np.ones((2, n), dtype)
-    y = ufunc(*[x] * ufunc.nin)
-    assert y.base is None
-    assert y.flags.owndata
-    assert y.flags.writeable
-    assert not np.may_share_memory(x, y)
+def test_a_new_output_owns_its_data(ufunc, n):
+    for dtype in [dtype for dtype in "bdg" if has_loop(ufunc, dtype)]:
+        x = np.ones((2, n), dtype)
+        y = ufunc(*[x] * ufunc.nin)
+        assert y.base is None
+        assert y.flags.owndata
+        assert y.flags.writeable
+        assert not np.may_share_memory(x, y)
 
 
-@both
+@every_ufunc
 def test_fortran_order_is_kept(ufunc):
     y = ufunc(*[np.ones((3, 5), order="F")] * ufunc.nin)
     assert y.flags.f_contiguous
     assert not y.flags.c_contiguous
 
 
-@both
+@every_ufunc
 @pytest.mark.parametrize("layout", ["c", "fortran", "step_2", "column_block"])
 def test_a_given_out_is_returned(ufunc, layout):
-    x = LAYOUTS[layout](values_of("f"))
+    x = LAYOUTS[layout](np.arange(-8, 8, dtype="f"))
     out = np.empty(x.shape, "f")
     assert ufunc(*[x] * ufunc.nin, out) is out
     assert ufunc(*[x] * ufunc.nin, out=out) is out
     assert ufunc(*[x] * ufunc.nin, out=(out,)) is out
 
 
-@both
+@every_ufunc
 def test_a_scalar_comes_out_of_no_dimensions(ufunc):
     y = ufunc(*[np.float32(2)] * ufunc.nin)
     assert type(y) is np.float32
     assert type(ufunc(*[np.array(2, "f")] * ufunc.nin)) is np.float32
 
 
-@both
+@every_ufunc
 def test_ellipsis_as_out_gives_an_array(ufunc):
     if np.lib.NumpyVersion(np.__version__) < "2.3.0":
         pytest.skip("since NumPy 2.3")
@@ -535,7 +314,7 @@ class Recorder:
         return ufunc, method, inputs, kwargs
 
 
-@both
+@every_ufunc
 def test_an_input_takes_over(ufunc):
     recorder = Recorder()
     inputs = (np.ones(2), recorder)[-ufunc.nin :]
@@ -547,7 +326,7 @@ def test_an_input_takes_over(ufunc):
     )
 
 
-@both
+@every_ufunc
 @pytest.mark.parametrize("path", ["positional", "out", "tuple"])
 def test_an_output_takes_over(ufunc, path):
     recorder, x = Recorder(), np.ones(2)
@@ -562,7 +341,7 @@ class Refuser:
     __array_ufunc__ = None
 
 
-@both
+@every_ufunc
 def test_an_input_may_refuse(ufunc):
     with pytest.raises(TypeError, match="does not support ufuncs"):
         ufunc(*[Refuser()] * ufunc.nin)
@@ -579,12 +358,12 @@ class Overriding(np.ndarray):
         return getattr(ufunc, method)(*plain, **kwargs).view(type(self))
 
 
-@both
+@every_ufunc
 def test_a_subclass_takes_over(ufunc):
-    before = Overriding.calls
-    y = ufunc(*[np.array([-1.0, 2.0]).view(Overriding)] * ufunc.nin)
+    before, x = Overriding.calls, np.array([-1.0, 2.0])
+    y = ufunc(*[x.view(Overriding)] * ufunc.nin)
     assert type(y) is Overriding
-    assert y.tolist() == [0, 2]
+    np.testing.assert_array_equal(np.asarray(y), oracle_of(ufunc.__name__)(*[x] * ufunc.nin))
     assert Overriding.calls == before + 1
 
 
@@ -598,7 +377,7 @@ class Wrapping(np.ndarray):
         return wrapped
 
 
-@both
+@every_ufunc
 @pytest.mark.parametrize("shape", [(), (2,)])
 def test_a_subclass_wraps_the_result(ufunc, shape):
     x = np.full(shape, -1.0).view(Wrapping)
@@ -620,19 +399,20 @@ class Container:
         return "wrapped", array.tolist()
 
 
-@both
+@every_ufunc
 def test_a_container_wraps_the_result(ufunc):
-    assert ufunc(*[Container()] * ufunc.nin) == ("wrapped", [0, 2])
+    expected = oracle_of(ufunc.__name__)(*[np.asarray(Container())] * ufunc.nin)
+    assert ufunc(*[Container()] * ufunc.nin) == ("wrapped", expected.tolist())
 
 
-@both
+@every_ufunc
 def test_subok_false_gives_a_plain_array(ufunc):
     x = np.ones(3).view(Tagged)
     assert type(ufunc(*[x] * ufunc.nin, subok=False)) is np.ndarray
     assert type(ufunc(*[x] * ufunc.nin)) is Tagged
 
 
-@both
+@every_ufunc
 @pytest.mark.parametrize("size", [5, 10_000])
 def test_a_subclass_as_out_is_returned_as_it_is(ufunc, size):
     out = np.empty(size).view(Tagged)
@@ -641,14 +421,15 @@ def test_a_subclass_as_out_is_returned_as_it_is(ufunc, size):
     assert out.tag == "mine"
 
 
-@both
+@every_ufunc
 def test_memmap_stays_one(ufunc, tmp_path):
     x = np.memmap(tmp_path / "x", "f4", "w+", shape=(8,))
     x[:] = np.arange(-4, 4)
     out = np.memmap(tmp_path / "out", "f4", "w+", shape=(8,))
     assert ufunc(*[x] * ufunc.nin, out) is out
     out.flush()
-    assert np.fromfile(tmp_path / "out", "f4").tolist() == [0, 0, 0, 0, 0, 1, 2, 3]
+    expected = oracle_of(ufunc.__name__)(*[np.asarray(x)] * ufunc.nin)
+    np.testing.assert_array_equal(np.fromfile(tmp_path / "out", "f4"), expected)
 
 
 def test_masked_arrays_keep_their_mask():
@@ -667,7 +448,7 @@ OTHER_DESCRIPTORS = {
 }
 
 
-@both
+@every_ufunc
 @pytest.mark.parametrize("dtype", [*"bQefdg"])
 @pytest.mark.parametrize("descriptor", OTHER_DESCRIPTORS)
 def test_other_descriptors_of_the_same_type(ufunc, descriptor, dtype):
@@ -675,25 +456,42 @@ def test_other_descriptors_of_the_same_type(ufunc, descriptor, dtype):
     x = values_of(dtype)
     odd = np.empty(x.shape, other)
     odd[:] = x
-    expected = ufunc(*[x] * ufunc.nin)
-    y = ufunc(*[odd] * ufunc.nin)
-    assert y.dtype == expected.dtype
-    assert y.dtype.isnative
-    np.testing.assert_array_equal(y, expected)
-    np.testing.assert_array_equal(ufunc(*[x] * ufunc.nin, out=np.empty_like(odd)), expected)
-    np.testing.assert_array_equal(ufunc(*[odd] * ufunc.nin, out=odd), expected)
+    with np.errstate(all="ignore"):
+        expected = ufunc(*[x] * ufunc.nin)
+        results = (
+            ufunc(*[odd] * ufunc.nin),
+            ufunc(*[x] * ufunc.nin, out=np.empty_like(odd)),
+            ufunc(*[odd] * ufunc.nin, out=odd),
+        )
+    assert results[0].dtype == expected.dtype
+    assert results[0].dtype.isnative
+    for y in results:
+        np.testing.assert_array_equal(y, expected)
 
 
-REAL = "bBhHiIlLqQefdg"
+OF_TWO_INPUTS = [name for name, operation in OPERATIONS.items() if operation.inputs == 2]
 
 
-@pytest.mark.parametrize(("grad", "x"), list(product(REAL, REAL)))
-def test_backward_of_mixed_types_is_the_reference(grad, x):
-    grads, xs = np.arange(1, 17).astype(grad), values_of(x)
-    y = fastrelu.relu_backward(grads, xs)
-    expected = reference.relu_backward(grads, xs)
-    assert y.dtype == expected.dtype
-    np.testing.assert_array_equal(y, expected)
+def assert_is_the_reference(name, inputs):
+    with np.errstate(all="ignore"):
+        ours = call(UFUNCS[name], inputs[:-1], inputs[-1], {})
+        theirs = call(getattr(reference, name), inputs[:-1], inputs[-1], {})
+    assert (ours.error, ours.kind, ours.shape, ours.dtype) == (
+        theirs.error,
+        theirs.kind,
+        theirs.shape,
+        theirs.dtype,
+    )
+    np.testing.assert_array_equal(ours.values, theirs.values)
+
+
+@pytest.mark.parametrize("dtype", ["?", *REAL])
+@pytest.mark.parametrize("name", OF_TWO_INPUTS)
+def test_two_types_give_what_the_reference_gives(name, dtype):
+    def check(other):
+        assert_is_the_reference(name, (values_of(dtype), np.roll(values_of(other), 5)))
+
+    assert failing(check, ["?", *REAL]) == []
 
 
 @pytest.mark.parametrize("dtype", [*"FDGO", "m8[s]", *REFUSED])
@@ -709,43 +507,44 @@ SHAPES = [(), (1,), (4,), (3, 1), (3, 4), (2, 1, 4), (0,), (2, 3, 4)]
 NUMBERS = [2, -2, 0, 2.5, np.float32(3), np.float64(-1), np.int8(1), True]
 
 
-@pytest.mark.parametrize(("grad_shape", "x_shape"), list(product(SHAPES, SHAPES)))
-def test_backward_broadcasts_as_the_reference(grad_shape, x_shape):
-    grad = np.arange(1.0, np.prod(grad_shape) + 1).reshape(grad_shape)
-    x = (np.arange(np.prod(x_shape)) % 3 - 1.0).reshape(x_shape)
-    try:
-        expected = reference.relu_backward(grad, x)
-    except ValueError:
-        with pytest.raises(ValueError, match="broadcast"):
-            fastrelu.relu_backward(grad, x)
-        return
-    y = fastrelu.relu_backward(grad, x)
-    assert type(y) is type(expected)
-    assert y.shape == expected.shape
-    np.testing.assert_array_equal(y, expected)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", OF_TWO_INPUTS)
+def test_shapes_broadcast_as_in_the_reference(name, shape):
+    def check(other_shape):
+        a = np.arange(1.0, np.prod(shape) + 1).reshape(shape)
+        b = (np.arange(np.prod(other_shape)) % 3 - 1.0).reshape(other_shape)
+        assert_is_the_reference(name, (a, b))
+
+    assert failing(check, SHAPES) == []
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("dtype", REAL)
-@pytest.mark.parametrize("position", [0, 1])
-def test_backward_of_a_number_and_an_array_is_the_reference(number, dtype, position):
-    operands = [values_of(dtype), number]
-    if position == 0:
-        operands.reverse()
-    ours = call(fastrelu.relu_backward, operands[:1], operands[1], {})
-    theirs = call(reference.relu_backward, operands[:1], operands[1], {})
-    assert (ours.error, ours.dtype) == (theirs.error, theirs.dtype)
-    np.testing.assert_array_equal(ours.values, theirs.values)
+def test_shapes_that_do_not_broadcast_are_named():
+    with pytest.raises(ValueError, match=r"broadcast together with shapes \(3,\) \(2,\)"):
+        fastrelu.relu_backward(np.ones(3), np.ones(2))
 
 
-@pytest.mark.parametrize("keywords", sorted(KEYWORDS.keys() - {"dtype_complex", "dtype_object"}))
+@pytest.mark.parametrize("dtype", ["?", *REAL])
+@pytest.mark.parametrize("name", OF_TWO_INPUTS)
+def test_a_number_beside_an_array_gives_what_the_reference_gives(name, dtype):
+    def check(case):
+        number, position = case
+        inputs = [values_of(dtype), values_of(dtype)]
+        inputs[position] = number
+        assert_is_the_reference(name, tuple(inputs))
+
+    assert failing(check, product(NUMBERS, [0, 1])) == []
+
+
 @pytest.mark.parametrize("layout", ["c", "fortran", "step_2", "transposed_3d", "zero_d"])
 @pytest.mark.parametrize("dtype", [*"bQefg"])
-def test_backward_of_itself_is_maximum_of_itself(dtype, layout, keywords):
-    x = LAYOUTS[layout](np.arange(1, 17).astype(dtype))
-    ours = call(fastrelu.relu_backward, (x,), x, KEYWORDS[keywords](x))
-    theirs = call(np.maximum, (x,), x, KEYWORDS[keywords](x))
-    assert_same(ours, theirs)
+def test_backward_of_itself_is_maximum_of_itself(dtype, layout):
+    def check(keywords):
+        x = LAYOUTS[layout](np.arange(1, 17).astype(dtype))
+        ours = call(fastrelu.relu_backward, (x,), x, KEYWORDS[keywords](x))
+        theirs = call(np.maximum, (x,), x, KEYWORDS[keywords](x))
+        assert_same(ours, theirs)
+
+    assert failing(check, sorted(KEYWORDS.keys() - {"dtype_complex", "dtype_object"})) == []
 
 
 def test_at_writes_only_where_it_is_told():
