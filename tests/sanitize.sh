@@ -50,20 +50,19 @@ sanitized() {
 }
 
 pytest() {
-    sanitized "$python" -m pytest -q -p no:cacheprovider -m "not slow" "$@"
+    sanitized "$python" -m pytest -q -p no:cacheprovider "$@"
 }
 
 if [[ $1 == address ]]; then
     # Not test_memory.py: freed memory stays in quarantine, and the process grows. Not test_main.py,
     # which watches a clock, nor what has no C of its own, nor what starts one process after another:
-    # forks are tested under "thread". Of the calls that are those of maximum, a few types: the
-    # others go the same ways.
-    left_out=(--ignore=tests/{tool,runtime/test_{memory,threads}.py,ufunc/test_{reference,meaning}.py,kernels/test_dispatch.py})
-    pytest "${left_out[@]}" -k "not fork and (not every_call or [b- or [f- or [O-)" "${@:3}"
+    # forks are tested under "thread".
+    left_out=(--ignore=tests/{tool,runtime/test_{memory,threads}.py,ufunc/test_{reference,semantics}.py,kernels/test_dispatch.py})
+    pytest "${left_out[@]}" -k "not fork" "${@:3}"
     sanitized "$python" -m fastrelu check
 else
     # What has threads or forks, of one type: a test takes ten times as long here.
-    chosen="f4 and (contiguous or mask or strided or in_place or threads)
+    chosen="(f4 or -f]) and (contiguous or mask or strided or in_place or threads)
         or busy or fork or exit or at_once"
     failed=0
     pytest -k "(${chosen//$'\n'/}) and not again" tests/runtime/test_{pool,blocks,threads}.py "${@:3}" ||
