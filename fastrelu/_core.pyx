@@ -142,7 +142,8 @@ for type_char in KERNEL_TYPES:
     dtype = np.dtype(type_char)
     fastrelu_dtypes[dtype.num] = DTYPES.index(f"{dtype.kind}{8 * dtype.itemsize}")
 
-Operation = namedtuple("Operation", ["inputs", "types", "status", "numbers"], module="fastrelu._core")
+Operation = namedtuple(
+    "Operation", ["inputs", "types", "status", "numbers"], module="fastrelu._core")
 Operation.__doc__ = """What kernels a function has, as the list in csrc/kernels/kernels.h says.
 
 inputs: how many. types: the characters of NumPy's types with kernels. status: "quiet" if it raises
@@ -186,7 +187,7 @@ cdef list ufuncs = []
 
 
 cdef int add_kernels(object dtype) except -1:
-    """Give a type of ml_dtypes its loop in the ufuncs with kernels for it; return whether it is one."""
+    """Give a type of ml_dtypes its loop in the ufuncs with kernels; return whether it is one."""
     cdef cnp.ufunc ufunc
     name = reference.name_in_ml_dtypes(dtype)
     if name not in DTYPES:
