@@ -33,9 +33,9 @@ QUICK = [*PYTHON[:-2], "-c", QUICK]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 
 
-def run(*arguments, **environment):
+def run(*arguments, command=PYTHON, **environment):
     return subprocess.run(
-        [*PYTHON, *map(str, arguments)],
+        [*command, *map(str, arguments)],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -59,6 +59,9 @@ def quick_check(monkeypatch):
     """Reduce the self-test to few lengths, in tests of other things."""
     monkeypatch.setattr(check, "LENGTHS", (33,))
     monkeypatch.setattr(check, "LARGE", {})
+
+
+of_the_comparison = pytest.mark.xdist_group("comparison")  # else each worker makes it
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +91,7 @@ def refused(arguments, capsys):
     return err
 
 
+@of_the_comparison
 def test_compare_prints_the_check_then_a_row_for_each_size_and_operation(comparison):
     assert (comparison.returncode, comparison.stderr) == (0, "")
     for name in fastrelu.implementations:
@@ -96,21 +100,24 @@ def test_compare_prints_the_check_then_a_row_for_each_size_and_operation(compari
     assert max(map(len, comparison.stdout.splitlines())) <= 100
 
 
+@of_the_comparison
 def test_piped_output_has_no_control_characters(comparison):
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", comparison.stdout)
 
 
 def test_check_alone():
-    done = run("check")
+    done = run("check", command=QUICK)
     assert (done.returncode, done.stderr) == (0, "")
     names = re.findall(r"^  (\w+) +ok +[\d,]+ values compared$", done.stdout, re.MULTILINE)
     assert names == (list(fastrelu.implementations) or ["python"])
     assert not rows(done.stdout)
 
 
-@pytest.mark.parametrize("arguments", [["check"], SHORT], ids=["check", "compare"])
-def test_the_fallback_says_that_nothing_is_compiled(arguments):
-    done = run(*arguments, FASTRELU_ISA="python")
+@pytest.mark.parametrize(
+    ("command", "arguments"), [(PYTHON, ["check"]), (QUICK, SHORT)], ids=["check", "compare"]
+)
+def test_the_fallback_says_that_nothing_is_compiled(command, arguments):
+    done = run(*arguments, command=command, FASTRELU_ISA="python")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Nothing compiled to check" in done.stdout
     assert re.search(r"^  python +ok ", done.stdout, re.MULTILINE)
@@ -135,7 +142,7 @@ def test_help():
 )
 @pytest.mark.usefixtures("no_check")
 def test_dtype(dtype, capsys):
-    assert command.main(["--dtype", dtype, *SHORT]) == 0
+    assert command.main(["--dtype", dtype, "--most", "16", "--seconds", "5"]) == 0
     dtype = np.dtype(dtype)
     names = {ROW.fullmatch(line)[1] for line in rows(capsys.readouterr().out)}
     backward = {"backward new", "backward out="} if dtype.kind not in "biuf" else set()
