@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers import in_forks, needs_fork
 
 import fastrelu
 
@@ -39,8 +40,9 @@ with fastrelu.num_threads(1):
 
 def python(code, *options, path=None):
     environment = dict(os.environ)
-    if path is not None:
-        environment["PYTHONPATH"] = os.pathsep.join([str(path), environment.get("PYTHONPATH", "")])
+    if path is not None:  # nothing empty, which would be the current folder
+        paths = filter(None, [str(path), environment.get("PYTHONPATH")])
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
     return subprocess.run(
         [sys.executable, "-P", *options, "-c", code],
         env=environment,
@@ -50,19 +52,27 @@ def python(code, *options, path=None):
     )
 
 
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def with_odd(name, code, *options):
+    """Run code beside every odd module of a name; return what in_forks does."""
+    codes = {kind: PUT.format(name=name, odd=odd) + code for kind, odd in ODD.items()}
+    outcomes = in_forks("import numpy", codes, *options)
+    assert list(outcomes) == list(ODD)
+    return outcomes
+
+
+@needs_fork
 @pytest.mark.parametrize("name", ["ml_dtypes", "pandas", "torch", "jax", "matplotlib"])
-def test_an_odd_module_changes_nothing(name, odd):
-    done = python(PUT.format(name=name, odd=odd) + WORKS, "-W", "error")
-    assert (done.returncode, done.stderr) == (0, "")
+def test_an_odd_module_changes_nothing(name):
+    outcomes = with_odd(name, WORKS, "-W", "error")
+    assert [outcome for outcome in outcomes.items() if outcome[1] != [0, "", ""]] == []
 
 
+@needs_fork
 @pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback has no pool")
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_an_odd_threadpoolctl_is_a_warning(odd):
-    done = python(PUT.format(name="threadpoolctl", odd=odd) + WORKS)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("RuntimeWarning: threadpoolctl does not see fastrelu's threads") == 1
+def test_an_odd_threadpoolctl_is_a_warning():
+    for status, _, err in with_odd("threadpoolctl", WORKS).values():
+        assert status == 0, err
+        assert err.count("RuntimeWarning: threadpoolctl does not see fastrelu's threads") == 1
 
 
 @pytest.mark.parametrize("isa", [fastrelu.isa, "python"])
@@ -89,17 +99,17 @@ except Exception as error:
     assert ("RuntimeWarning: threadpoolctl does not see" in done.stderr) == (not done.stdout)
 
 
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_an_odd_torch_is_an_import_error_with_a_name(odd):
+@needs_fork
+def test_an_odd_torch_is_an_import_error_with_a_name():
     code = """
 try:
     import fastrelu.torch
 except ImportError as error:
     print(error.name, error)
 """
-    done = python(PUT.format(name="torch", odd=odd) + WORKS + code)
-    assert done.stderr == ""
-    assert done.stdout.startswith("torch fastrelu.torch needs PyTorch, which cannot be imported (")
+    for _, out, err in with_odd("torch", WORKS + code).values():
+        assert err == ""
+        assert out.startswith("torch fastrelu.torch needs PyTorch, which cannot be imported (")
 
 
 @pytest.mark.parametrize("content", ["1 / 0", "float16 = bfloat16 = 1", "raise OSError('lib.so')"])
