@@ -10,28 +10,28 @@ from helpers import DISTINCT_TYPES, OPERATIONS, failing, oracle_of, unify_nans
 N = 200
 FARTHEST = 70
 
-# Which inputs lie in the output's memory, and so move with the shift.
-SHARING = {
-    f"{name}-{'+'.join(map(str, roles))}": (name, roles)
-    for name, operation in OPERATIONS.items()
-    for count in range(1, operation.inputs + 1)
-    for roles in itertools.combinations(range(operation.inputs), count)
-}
-sharing = pytest.mark.parametrize(
-    ("operation", "shared_inputs"), SHARING.values(), ids=SHARING, indirect=["operation"]
-)
+
+@pytest.fixture
+def sharings(n_inputs):
+    """Return which inputs may lie in the output's memory, and so move with the shift."""
+    roles = range(n_inputs)
+    return [some for count in roles for some in itertools.combinations(roles, count + 1)]
 
 
 @pytest.fixture
-def agrees(operation, ufunc, oracle, n_inputs, random_values):
-    """Return agrees(dtype, shared_inputs, make): is the output that of copies of the inputs?"""
+def disagreeing(operation, ufunc, oracle, n_inputs, sharings, random_values):
+    """
+    Return disagreeing(dtype, make, cases, size): the inputs that share memory, and the case.
 
-    def agrees(dtype, shared_inputs, make):
-        memory = random_values(dtype, 4096, 1).copy()
+    make(*case)(memory) returns an input and the output, which must be that of a copy of the input.
+    """
+
+    def agrees(dtype, shared_inputs, make, size):
+        memory = random_values(dtype, size, 1).copy()
         before = memory.copy()
         shared, out = make(memory)
         inputs = [
-            shared if role in shared_inputs else random_values(dtype, 4096, 2 + role)[: out.size]
+            shared if role in shared_inputs else random_values(dtype, size, 2 + role)[: out.size]
             for role in range(n_inputs)
         ]
         expected = oracle(*(a.copy() for a in inputs))
@@ -40,16 +40,27 @@ def agrees(operation, ufunc, oracle, n_inputs, random_values):
         unify_nans(operation, out, make(before)[1])
         return result is out and memory.tobytes() == before.tobytes()
 
-    return agrees
+    def disagreeing(dtype, make, cases, size=1700):
+        return [
+            (shared_inputs, *case)
+            for case in cases
+            for shared_inputs in sharings
+            if not agrees(dtype, shared_inputs, make(*case), size)
+        ]
+
+    return disagreeing
+
+
+every_operation = pytest.mark.parametrize("operation", OPERATIONS, indirect=True)
 
 
 def elements(memory, start, step, n=N):
     return memory[start : start + n * step : step] if step > 0 else memory[start + n - 1 :: -1][:n]
 
 
-@sharing
+@every_operation
 @pytest.mark.parametrize("dtype", "befdQ")
-def test_shifted_by_elements(agrees, shared_inputs, dtype):
+def test_shifted_by_elements(disagreeing, dtype):
     def shifted(in_step, out_step, shift):
         return lambda memory: (
             elements(memory, 1000 + shift, in_step),
@@ -57,11 +68,11 @@ def test_shifted_by_elements(agrees, shared_inputs, dtype):
         )
 
     cases = itertools.product([1, 2, -1], [1, 2, -1], range(-FARTHEST, FARTHEST + 1))
-    assert [case for case in cases if not agrees(dtype, shared_inputs, shifted(*case))] == []
+    assert disagreeing(dtype, shifted, cases) == []
 
 
-@sharing
-def test_shifted_by_bytes(agrees, shared_inputs):
+@every_operation
+def test_shifted_by_bytes(disagreeing):
     def at(memory, step, offset):
         first = 4000 + offset + (-step * (N - 1) if step < 0 else 0)
         return np.ndarray(N, memory.dtype, memory, first, (step,))
@@ -70,32 +81,31 @@ def test_shifted_by_bytes(agrees, shared_inputs):
         return lambda memory: (at(memory, step, shift), at(memory, step, 0))
 
     cases = itertools.product([4, 8, 12, 5, -4, -8], range(-FARTHEST, FARTHEST + 1))
-    assert [case for case in cases if not agrees("f", shared_inputs, shifted(*case))] == []
+    assert disagreeing("f", shifted, cases) == []
 
 
-@sharing
+@every_operation
 @pytest.mark.parametrize("dtype", "befd")
-def test_shifts_of_long_arrays(agrees, shared_inputs, dtype):
+def test_shifts_of_long_arrays(disagreeing, dtype):
     def shifted(shift):
         return lambda memory: (memory[500 + shift : 3500 + shift], memory[500:3500])
 
     shifts = [-129, -64, -33, -1, 1, 33, 64, 129, 500]
-    assert [shift for shift in shifts if not agrees(dtype, shared_inputs, shifted(shift))] == []
+    assert disagreeing(dtype, shifted, itertools.product(shifts), size=4096) == []
 
 
-@sharing
+@every_operation
 @pytest.mark.parametrize("dtype", DISTINCT_TYPES)
-def test_in_place(agrees, shared_inputs, dtype):
+def test_in_place(disagreeing, dtype):
     def same(step, n):
         return lambda memory: (elements(memory, 1000, step, n),) * 2
 
-    cases = itertools.product([1, 2, -1], [1, 7, 64, 129, N])
-    assert [case for case in cases if not agrees(dtype, shared_inputs, same(*case))] == []
+    assert disagreeing(dtype, same, itertools.product([1, 2, -1], [1, 7, 64, 129, N])) == []
 
 
-@sharing
+@every_operation
 @pytest.mark.parametrize("dtype", "FD")
-def test_real_and_imaginary_parts(agrees, shared_inputs, dtype):
+def test_real_and_imaginary_parts(disagreeing, dtype):
     def parts(source, target, direction):
         def make(memory):
             numbers = memory.view(dtype)[:N][::direction]
@@ -108,24 +118,28 @@ def test_real_and_imaginary_parts(agrees, shared_inputs, dtype):
         for source, target in itertools.permutations(["real", "imag"])
         for direction in (1, -1)
     ]
-    assert [case for case in cases if not agrees(dtype.lower(), shared_inputs, parts(*case))] == []
+    assert disagreeing(dtype.lower(), parts, cases) == []
 
 
-@sharing
-@pytest.mark.parametrize("align", [False, True], ids=["packed", "padded"])
+@every_operation
 @pytest.mark.parametrize("dtype", "bhefd")
-def test_fields_of_structs(agrees, shared_inputs, dtype, align):
-    struct = np.dtype([("a", dtype), ("pad", "i1"), ("b", dtype), ("c", dtype)], align=align)
+def test_fields_of_structs(disagreeing, dtype):
+    def fields(is_aligned, source, target):
+        names = [("a", dtype), ("pad", "i1"), ("b", dtype), ("c", dtype)]
+        struct = np.dtype(names, align=is_aligned)
 
-    def fields(source, target):
         def make(memory):
             structs = memory.view("u1")[: N * struct.itemsize].view(struct)
             return structs[source], structs[target]
 
         return make
 
-    cases = itertools.permutations("abc", 2)
-    assert [case for case in cases if not agrees(dtype, shared_inputs, fields(*case))] == []
+    cases = [
+        (is_aligned, source, target)
+        for is_aligned in (False, True)
+        for source, target in itertools.permutations("abc", 2)
+    ]
+    assert disagreeing(dtype, fields, cases) == []
 
 
 SQUARES = {
@@ -141,14 +155,15 @@ SQUARES = {
 }
 
 
-@sharing
+@every_operation
 @pytest.mark.parametrize("dtype", "bfd")
 def test_in_two_dimensions(
-    operation, ufunc, oracle, n_inputs, random_values, assert_same_bits, shared_inputs, dtype
+    operation, ufunc, oracle, n_inputs, random_values, assert_same_bits, sharings, dtype
 ):
     def check(case):
+        name, shared_inputs = case
         square = random_values(dtype, 32 * 32, 1).reshape(32, 32).copy()
-        shared, out = SQUARES[case](square)
+        shared, out = SQUARES[name](square)
         apart = [random_values(dtype, 32 * 32, 2 + role) for role in range(n_inputs)]
         inputs = [
             shared if role in shared_inputs else apart[role][: out.size].reshape(out.shape)
@@ -159,7 +174,7 @@ def test_in_two_dimensions(
         unify_nans(operation, out, expected)
         assert_same_bits(out, expected)
 
-    assert failing(check, SQUARES) == []
+    assert failing(check, itertools.product(SQUARES, sharings)) == []
 
 
 # ---------------------------------------------------------------- methods, element after element
