@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from helpers import NEVER, OPERATIONS, oracle_of, thresholds
+from helpers import NEVER, OPERATIONS, SENTINEL, oracle_of, thresholds
 
 import fastrelu
 
@@ -127,7 +127,6 @@ def assert_same_bits():
     return assert_same_bits
 
 
-SENTINEL = 0xA5
 MARGIN = 192
 
 

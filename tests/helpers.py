@@ -19,6 +19,7 @@ MAX_THREADS = _core.MAX_THREADS
 GIL_THRESHOLD = _core.GIL_THRESHOLD
 MIN_CHUNK = _core.MIN_CHUNK
 MAX_LANES = _core.MAX_LANES
+SENTINEL = 0xA5  # the bytes of memory that no call may change
 NEVER = 2**62  # bytes: a threshold that no call reaches
 
 UFUNCS = {name: getattr(fastrelu, name) for name in OPERATIONS}

@@ -1,10 +1,11 @@
 """Every kernel of every instruction set, bit for bit, at every length, alignment and step."""
 
+import functools
 import itertools
 
 import numpy as np
 import pytest
-from helpers import OPERATIONS, every_kernel, small_lengths, unify_nans
+from helpers import OPERATIONS, SENTINEL, every_kernel, small_lengths, unify_nans
 
 LARGE = [1000, 4099, 65537]
 MOST = 66000
@@ -14,28 +15,53 @@ PATHS = {"fast": {}, "numpy": {"where": True}}
 
 
 @pytest.fixture
-def check(ufunc, operation, n_inputs, oracle, random_values, with_guards):
-    """Return check(dtype, n, steps, shifts, keywords): is it right, and all else as it was?"""
+def check(ufunc, operation, n_inputs, oracle, random_values, with_guards, dtype):
+    """
+    Return check(n, steps, shifts, keywords): is a call right, and all memory else as it was?
 
-    def check(dtype, n, steps, shifts, keywords):
+    Of what many calls have in common, each is made once.
+    """
+
+    @functools.cache
+    def values_and_result(n, numbers):
         start = n if n < 200 else 0
         values = [random_values(dtype, MOST, seed)[start : start + n] for seed in range(n_inputs)]
-        values = [values[i] if steps[i] else values[i][:1].repeat(n) for i in range(n_inputs)]
-        inputs, around = zip(*map(with_guards, values, steps, shifts), strict=True)
-        before = [memory.copy() for memory in around]
+        for role in numbers:
+            values[role] = values[role][:1].repeat(n)
+        result = oracle(*values)
+        unify_nans(operation, result)
+        return values, result
 
-        out, out_memory = with_guards(random_values(dtype, MOST, 9)[:n], steps[-1], shifts[-1])
-        expected_memory = out_memory.copy()
-        offset = out.ctypes.data - out_memory.ctypes.data
-        expected = np.ndarray(n, dtype, expected_memory, offset, (steps[-1],))
-        expected[...] = oracle(*values)
+    @functools.cache
+    def placed_input(role, n, numbers, step, shift):
+        view, memory = with_guards(values_and_result(n, numbers)[0][role], step, shift)
+        return view, memory, memory.tobytes()
 
-        result = ufunc(*inputs, out=out, **keywords)
-        unify_nans(operation, out, expected)
+    @functools.cache
+    def placed_output(n, step, shift):
+        return with_guards(np.zeros(n, dtype), step, shift)
+
+    @functools.cache
+    def expected_memory(n, numbers, step, shift):
+        out, memory = placed_output(n, step, shift)
+        memory[:] = SENTINEL
+        out[...] = values_and_result(n, numbers)[1]
+        return memory.tobytes()
+
+    def check(n, steps, shifts, keywords):
+        numbers = tuple(role for role in range(n_inputs) if steps[role] == 0)
+        inputs = [
+            placed_input(role, n, numbers, steps[role], shifts[role]) for role in range(n_inputs)
+        ]
+        expected = expected_memory(n, numbers, steps[-1], shifts[-1])
+        out, memory = placed_output(n, steps[-1], shifts[-1])
+        memory[:] = SENTINEL
+        result = ufunc(*(view for view, _, _ in inputs), out=out, **keywords)
+        unify_nans(operation, out)
         return (
             result is out
-            and np.array_equal(out_memory, expected_memory)
-            and all(map(np.array_equal, around, before))
+            and memory.tobytes() == expected
+            and all(around.tobytes() == before for _, around, before in inputs)
         )
 
     return check
@@ -52,9 +78,7 @@ def test_contiguous(check, operation, n_inputs, dtype, path):
         steps = [itemsize] * (n_inputs + 1)
         if number is not None:
             steps[number] = 0
-        return check(
-            dtype, n, steps, [shifts[input_shift]] * n_inputs + [shifts[out_shift]], PATHS[path]
-        )
+        return check(n, steps, [shifts[input_shift]] * n_inputs + [shifts[out_shift]], PATHS[path])
 
     lengths = [*small_lengths(dtype), *LARGE]
     cases = itertools.product(lengths, shifts, shifts, [None, *OPERATIONS[operation].numbers])
@@ -67,7 +91,7 @@ def test_inputs_of_different_alignment(check, n_inputs, dtype):
     shifts = [*(itemsize, *[1] * n_inputs)[:n_inputs], 3 * itemsize]
     steps = [itemsize] * (n_inputs + 1)
     lengths = [*small_lengths(dtype), *LARGE]
-    assert [n for n in lengths if not check(dtype, n, steps, shifts, {})] == []
+    assert [n for n in lengths if not check(n, steps, shifts, {})] == []
 
 
 @every_kernel()
@@ -101,7 +125,7 @@ def test_strided(check, n_inputs, dtype):
         (n, steps)
         for steps in steps_of(n_inputs)
         for n in [*small_lengths(dtype), 1000]
-        if not check(dtype, n, [step * itemsize for step in steps], [0] * len(steps), {})
+        if not check(n, [step * itemsize for step in steps], [0] * len(steps), {})
     ] == []
 
 
@@ -116,7 +140,6 @@ def test_fields_of_packed_structs(check, n_inputs, dtype, direction):
         for n in [*small_lengths(dtype), 9001]
         if any(packed)
         and not check(
-            dtype,
             n,
             [direction * (itemsize + 1) if is_packed else itemsize for is_packed in packed],
             [0] * len(packed),
