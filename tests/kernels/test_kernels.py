@@ -67,21 +67,21 @@ def check(ufunc, operation, n_inputs, oracle, random_values, with_guards, dtype)
     return check
 
 
-@pytest.mark.parametrize("path", PATHS)
 @every_kernel()
-def test_contiguous(check, operation, n_inputs, dtype, path):
+def test_contiguous(check, operation, n_inputs, dtype):
     """Of contiguous operands, and of one number beside them where a kernel takes it."""
     itemsize = np.dtype(dtype).itemsize
-    shifts = {"aligned": 0, "element": itemsize, "byte": 1}
+    by = {"aligned": 0, "element": itemsize, "byte": 1}
 
-    def is_right(n, input_shift, out_shift, number):
+    def is_right(path, n, input_shift, out_shift, number):
         steps = [itemsize] * (n_inputs + 1)
         if number is not None:
             steps[number] = 0
-        return check(n, steps, [shifts[input_shift]] * n_inputs + [shifts[out_shift]], PATHS[path])
+        shifts = [by[input_shift]] * n_inputs + [by[out_shift]]
+        return check(n, steps, shifts, PATHS[path])
 
     lengths = [*small_lengths(dtype), *LARGE]
-    cases = itertools.product(lengths, shifts, shifts, [None, *OPERATIONS[operation].numbers])
+    cases = itertools.product(PATHS, lengths, by, by, [None, *OPERATIONS[operation].numbers])
     assert [case for case in cases if not is_right(*case)] == []
 
 
@@ -130,19 +130,15 @@ def test_strided(check, n_inputs, dtype):
 
 
 # The operands marked 1 are fields of packed structs; the others are contiguous.
-@pytest.mark.parametrize("direction", [1, -1])
 @every_kernel()
-def test_fields_of_packed_structs(check, n_inputs, dtype, direction):
+def test_fields_of_packed_structs(check, n_inputs, dtype):
     itemsize = np.dtype(dtype).itemsize
-    assert [
-        (n, packed)
-        for packed in itertools.product([0, 1], repeat=n_inputs + 1)
-        for n in [*small_lengths(dtype), 9001]
-        if any(packed)
-        and not check(
-            n,
-            [direction * (itemsize + 1) if is_packed else itemsize for is_packed in packed],
-            [0] * len(packed),
-            {},
-        )
-    ] == []
+
+    def is_right(n, direction, packed):
+        field = direction * (itemsize + 1)
+        steps = [field if is_packed else itemsize for is_packed in packed]
+        return check(n, steps, [0] * len(packed), {})
+
+    fields = [packed for packed in itertools.product([0, 1], repeat=n_inputs + 1) if any(packed)]
+    cases = itertools.product([*small_lengths(dtype), 9001], [1, -1], fields)
+    assert [case for case in cases if not is_right(*case)] == []
