@@ -3,6 +3,8 @@
 
 #include <Python.h>
 
+#include <math.h>
+
 #include "python/loops.h"
 #include "runtime/fpstatus.h"
 
@@ -14,15 +16,30 @@ static PyObject *load(const char *p)
     return Py_NewRef(element ? element : Py_None);
 }
 
-/* Stores relu of a value, to which it takes the reference; NULL is an error. False on an error. A
-   comparison raises no floating-point flag here, though Python's of floats does. */
+/* Whether a value is negative; -1 with an exception. Raises no floating-point flag: a comparison of
+   quiet NaNs by isless raises none, nor does one of integers. */
+static int is_negative(PyObject *value, PyObject *zero)
+{
+    if (PyFloat_CheckExact(value))
+        return isless(PyFloat_AS_DOUBLE(value), 0.0);
+    if (PyLong_CheckExact(value)) {
+        PyObject *answer = PyLong_Type.tp_richcompare(value, zero, Py_LT);
+        const int negative = answer ? answer == Py_True : -1;
+        Py_XDECREF(answer);
+        return negative;
+    }
+    const int raised = fastrelu_get_fpstatus();
+    const int negative = PyObject_RichCompareBool(value, zero, Py_LT);
+    fastrelu_clear_fpstatus();
+    fastrelu_raise_fpstatus(raised);
+    return negative;
+}
+
+/* Stores relu of a value, to which it takes the reference; NULL is an error. False on an error. */
 static int store_relu(char *p, PyObject *value, PyObject *zero)
 {
     PyObject *old;
-    const int raised = fastrelu_get_fpstatus();
-    const int negative = value ? PyObject_RichCompareBool(value, zero, Py_LT) : -1;
-    fastrelu_clear_fpstatus();
-    fastrelu_raise_fpstatus(raised);
+    const int negative = value ? is_negative(value, zero) : -1;
     if (negative < 0) {
         Py_XDECREF(value);
         return 0;
