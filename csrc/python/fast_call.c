@@ -255,7 +255,7 @@ PyObject *fastrelu_call_kernel(const struct fastrelu_kernel *kernels, PyObject *
     int order = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS, numbers_given = 0;
     for (int i = 0; i < inputs + (out != NULL); i++) {
         PyObject *operand = i < inputs ? args[i] : out;
-        if (i == inputs || fastrelu_has_axes(operand)) {
+        if (operand == first || i == inputs || fastrelu_has_axes(operand)) {
             if (!fastrelu_is_plain_array(operand, type_num))
                 return NULL;
             order &=
@@ -320,9 +320,10 @@ static PyObject *fast_call(PyObject *self, PyObject *const *args, size_t nargsf,
 {
     const PyUFuncObject *ufunc = (PyUFuncObject *)self;
     const Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-    PyObject *out;
+    PyObject *out = NULL;
 
-    if (fastrelu_find_output(args, nargs, kwnames, ufunc->nin, nargs ? args[0] : NULL, &out)) {
+    if ((kwnames == NULL && nargs == ufunc->nin) ||
+        (nargs > 0 && fastrelu_find_output(args, nargs, kwnames, ufunc->nin, args[0], &out))) {
         PyObject *done = fastrelu_call_kernel(fastrelu_kernels_of(self), args, ufunc->nin, out);
         if (done || PyErr_Occurred())
             return done;
