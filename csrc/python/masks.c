@@ -20,10 +20,7 @@ int fastrelu_init_masks(PyObject *module)
     return 0;
 }
 
-static npy_intp mask_length(PyObject *operand)
-{
-    return (PyArray_SIZE((PyArrayObject *)operand) + 7) / 8;
-}
+static npy_intp mask_length(npy_intp n) { return (n + 7) / 8; }
 
 static int is_contiguous(PyObject *operand, int type_num)
 {
@@ -73,11 +70,11 @@ static int check_out(PyObject *out, PyObject *operand)
     return fastrelu_may_write(out, "out");
 }
 
-/* Whether mask may be that of an operand. False with an exception. */
-static int check_mask(PyObject *mask, PyObject *operand, int written)
+/* Whether mask may be that of an operand of n elements. False with an exception. */
+static int check_mask(PyObject *mask, PyObject *operand, npy_intp n, int written)
 {
     if (!is_contiguous(mask, NPY_UINT8) || PyArray_NDIM((PyArrayObject *)mask) != 1 ||
-        PyArray_DIM((PyArrayObject *)mask, 0) != mask_length(operand) ||
+        PyArray_DIM((PyArrayObject *)mask, 0) != mask_length(n) ||
         (written && !PyArray_ISWRITEABLE((PyArrayObject *)mask))) {
         if (!call_reference(written ? "check_written_mask" : "check_mask", mask, operand))
             return 0;
@@ -85,15 +82,18 @@ static int check_mask(PyObject *mask, PyObject *operand, int written)
     return !written || fastrelu_may_write(mask, "mask");
 }
 
-static int share_memory(PyObject *a, PyObject *b)
+static char *data_of(PyObject *array) { return PyArray_BYTES((PyArrayObject *)array); }
+
+static int share_memory(PyObject *a, npy_intp a_bytes, PyObject *b, npy_intp b_bytes)
 {
-    const char *p = PyArray_BYTES((PyArrayObject *)a), *q = PyArray_BYTES((PyArrayObject *)b);
-    return p < q + PyArray_NBYTES((PyArrayObject *)b) && q < p + PyArray_NBYTES((PyArrayObject *)a);
+    const char *p = data_of(a), *q = data_of(b);
+    return p < q + b_bytes && q < p + a_bytes;
 }
 
-static int same_start(PyObject *a, PyObject *b)
+/* Neither the same memory nor disjoint. */
+static int share_partly(PyObject *a, PyObject *b, npy_intp bytes)
 {
-    return PyArray_DATA((PyArrayObject *)a) == PyArray_DATA((PyArrayObject *)b);
+    return data_of(a) != data_of(b) && share_memory(a, bytes, b, bytes);
 }
 
 /* Replaces an operand by a copy. False with an exception. */
@@ -104,11 +104,9 @@ static int copy_operand(PyObject **operand)
 }
 
 static void execute(const struct fastrelu_mask_kernel *kernel, PyObject *operand, PyObject *y,
-                    PyObject *mask)
+                    PyObject *mask, npy_intp n)
 {
-    char *args[] = {PyArray_BYTES((PyArrayObject *)operand), PyArray_BYTES((PyArrayObject *)y),
-                    PyArray_BYTES((PyArrayObject *)mask)};
-    const npy_intp n = PyArray_SIZE((PyArrayObject *)operand);
+    char *args[] = {data_of(operand), data_of(y), data_of(mask)};
     NPY_BEGIN_THREADS_DEF
 
     NPY_BEGIN_THREADS_THRESHOLDED(n);
@@ -157,24 +155,24 @@ PyObject *fastrelu_relu_with_mask(const struct fastrelu_isa *isa, PyObject *x, P
         result = with_mask_by_reference(operand, out, mask, zero_passes);
         goto done;
     }
-    if (mask != Py_None && !check_mask(mask, operand, 1))
+    const struct fastrelu_mask_kernel *kernel = &isa->relu_with_mask[zero_passes][dtype];
+    const npy_intp n = PyArray_SIZE((PyArrayObject *)operand),
+                   bytes = n * (npy_intp)kernel->itemsize;
+    npy_intp length = mask_length(n);
+    if (mask != Py_None && !check_mask(mask, operand, n, 1))
         goto done;
     if (out != Py_None && !check_out(out, operand))
         goto done;
     y = out == Py_None ? output_like(operand) : Py_NewRef(out);
-    if (mask == Py_None) {
-        npy_intp length = mask_length(operand);
-        bits = PyArray_EMPTY(1, &length, NPY_UINT8, 0);
-    } else
-        bits = Py_NewRef(mask);
+    bits = mask == Py_None ? PyArray_EMPTY(1, &length, NPY_UINT8, 0) : Py_NewRef(mask);
     if (y == NULL || bits == NULL)
         goto done;
-    if (share_memory(y, bits) && !call_reference("check_apart", y, bits))
+    if (share_memory(y, bytes, bits, length) && !call_reference("check_apart", y, bits))
         goto done;
-    if ((share_memory(operand, bits) || (share_memory(operand, y) && !same_start(operand, y))) &&
+    if ((share_memory(operand, bytes, bits, length) || share_partly(operand, y, bytes)) &&
         !copy_operand(&operand))
         goto done;
-    execute(&isa->relu_with_mask[zero_passes][dtype], operand, y, bits);
+    execute(kernel, operand, y, bits, n);
     result = PyTuple_Pack(2, y, bits);
 
 done:
@@ -196,18 +194,21 @@ PyObject *fastrelu_relu_backward_from_mask(const struct fastrelu_isa *isa, PyObj
         y = PyObject_CallMethod(reference, "relu_backward_from_mask", "OOO", operand, mask, out);
         goto done;
     }
-    if (!check_mask(mask, operand, 0) || (out != Py_None && !check_out(out, operand)))
+    const struct fastrelu_mask_kernel *kernel = &isa->relu_backward_from_mask[dtype];
+    const npy_intp n = PyArray_SIZE((PyArrayObject *)operand),
+                   bytes = n * (npy_intp)kernel->itemsize;
+    if (!check_mask(mask, operand, n, 0) || (out != Py_None && !check_out(out, operand)))
         goto done;
     bits = Py_NewRef(mask);
     y = out == Py_None ? output_like(operand) : Py_NewRef(out);
     if (y == NULL)
         goto done;
-    if ((share_memory(operand, y) && !same_start(operand, y) && !copy_operand(&operand)) ||
-        (share_memory(bits, y) && !copy_operand(&bits))) {
+    if ((share_partly(operand, y, bytes) && !copy_operand(&operand)) ||
+        (share_memory(bits, mask_length(n), y, bytes) && !copy_operand(&bits))) {
         Py_CLEAR(y);
         goto done;
     }
-    execute(&isa->relu_backward_from_mask[dtype], operand, y, bits);
+    execute(kernel, operand, y, bits, n);
 
 done:
     Py_XDECREF(operand);

@@ -9,10 +9,10 @@
 
 /* In bytes that a call reads and writes. */
 struct fastrelu_thresholds {
-    size_t parallel_bytes; /* from here on threads share a call: waking them costs less than it
-                              saves */
-    size_t
-        streaming_bytes; /* from here on stores are non-temporal: the caches do not hold the call */
+    /* From here on threads share a call: waking them costs less than it saves. */
+    size_t parallel_bytes;
+    /* From here on stores are non-temporal: the caches do not hold the call. */
+    size_t streaming_bytes;
 };
 
 extern struct fastrelu_thresholds fastrelu_current_thresholds;
