@@ -19,7 +19,7 @@ class NoCore:
     def set_num_threads(self, n):
         pass
 
-    def set_thresholds(self, parallel_bytes, streaming_bytes):
+    def set_thresholds(self, *bytes_moved):
         pass
 
     def cache_info(self):

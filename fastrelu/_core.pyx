@@ -53,20 +53,21 @@ cdef extern from "runtime/threads.h":
     enum:
         FASTRELU_MAX_THREADS
     void fastrelu_init_threads()
-    int fastrelu_get_num_threads()
+    int fastrelu_get_num_threads() nogil
     void fastrelu_set_num_threads(int n)
 
 cdef extern from "runtime/execute.h":
     enum:
         FASTRELU_MIN_CHUNK
     struct thresholds "fastrelu_thresholds":
-        size_t parallel_bytes
-        size_t streaming_bytes
+        size_t parallel_bytes, awake_bytes, woken_bytes
+        size_t streaming_bytes, streaming_bytes_per_thread
     thresholds fastrelu_current_thresholds
     void fastrelu_execute(
         const fastrelu_kernel *kernel, char **args, const Py_ssize_t *steps, size_t n) nogil
     void fastrelu_execute_chunks(const fastrelu_kernel *kernel, char **args,
-                                 const Py_ssize_t *steps, size_t n, bint streaming) nogil
+                                 const Py_ssize_t *steps, size_t n, int n_threads,
+                                 bint streaming) nogil
 
 cdef extern from "python/types.h":
     enum:
@@ -336,14 +337,31 @@ def set_num_threads(int n):
     fastrelu_set_num_threads(n)
 
 
-def set_thresholds(size_t parallel_bytes, size_t streaming_bytes):
-    """Set from how many bytes moved on a call is parallel, and its stores are non-temporal."""
-    fastrelu_current_thresholds.parallel_bytes = parallel_bytes
-    fastrelu_current_thresholds.streaming_bytes = streaming_bytes
+Thresholds = namedtuple(
+    "Thresholds",
+    ["parallel", "awake", "woken", "streaming", "streaming_per_thread"],
+    module="fastrelu._core")
+Thresholds.__doc__ = "In bytes that a call moves: struct fastrelu_thresholds in csrc/runtime/execute.h."
+
+
+def set_thresholds(
+    size_t parallel, size_t awake, size_t woken, size_t streaming, size_t streaming_per_thread
+):
+    """Set what a call has to move for threads to share it, and for non-temporal stores."""
+    if not (awake and woken):
+        raise ValueError("a thread has to move one byte at least")
+    fastrelu_current_thresholds.parallel_bytes = parallel
+    fastrelu_current_thresholds.awake_bytes = awake
+    fastrelu_current_thresholds.woken_bytes = woken
+    fastrelu_current_thresholds.streaming_bytes = streaming
+    fastrelu_current_thresholds.streaming_bytes_per_thread = streaming_per_thread
 
 
 def get_thresholds():
-    return fastrelu_current_thresholds.parallel_bytes, fastrelu_current_thresholds.streaming_bytes
+    cdef thresholds now = fastrelu_current_thresholds
+    return Thresholds(
+        now.parallel_bytes, now.awake_bytes, now.woken_bytes, now.streaming_bytes,
+        now.streaming_bytes_per_thread)
 
 
 def cache_info():
@@ -381,6 +399,6 @@ def copy(cnp.ndarray source, cnp.ndarray target, bint streaming):
     cdef const fastrelu_kernel *kernel = &best.kernels[FASTRELU_relu][FASTRELU_u8]
     with nogil:
         if streaming or 2 * n >= fastrelu_current_thresholds.parallel_bytes:
-            fastrelu_execute_chunks(kernel, args, steps, n, streaming)
+            fastrelu_execute_chunks(kernel, args, steps, n, fastrelu_get_num_threads(), streaming)
         else:
             fastrelu_execute(kernel, args, steps, n)

@@ -40,6 +40,30 @@ def usable_cpus(root="/"):
     return max(1, cpus)
 
 
+def physical_cores(root="/"):
+    """
+    Return how many threads of this process can run without sharing the units of a core.
+
+    Parameters
+    ----------
+    root : str or path, optional
+        The folder that holds /proc and /sys.
+
+    Returns
+    -------
+    int
+        The number of `usable_cpus`, or that of the cores that its affinity leaves if it is smaller:
+        CPUs that are threads of the same core count as one.
+    """
+    try:
+        cpus = os.sched_getaffinity(0)
+    except (AttributeError, OSError):
+        return usable_cpus(root)
+    folder = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+    cores = {_read(root, folder.format(cpu)) or cpu for cpu in cpus}
+    return min(usable_cpus(root), len(cores))
+
+
 def usable_memory(root="/"):
     """
     Return how many bytes of memory this process may use.

@@ -7,17 +7,16 @@ import sys
 import warnings
 
 from ._backend import core, isa
-from ._limits import last_level_cache, usable_cpus, whole_number
+from ._limits import last_level_cache, physical_cores, whole_number
 
-DEFAULT_MAX = 4  # so few saturate the memory of most machines
 MAX_THREADS = core.MAX_THREADS
 VARIABLES = ("FASTRELU_NUM_THREADS", "OMP_NUM_THREADS")
 
-# A call is threaded from this many bytes read and written. Measured on 2 cores (Zen 4), in µs by
-# one thread, by two when the second is awake, and by two when it sleeps, for a wake-up costs 10 and
-# more: 1 MiB 12, 7, 22; 2 MiB 25, 14, 35; 4 MiB 44, 25, 66; 8 MiB 88, 46, 85. At 2 MiB a loop of
-# calls gains more than a single call loses.
-THREADED_FROM = 2 << 20
+# In bytes that a call reads and writes: from where threads share it, and how many each must have if
+# it is awake, and if it has to be woken.
+PARALLEL_FROM = 256 << 10
+AWAKE_EACH = 64 << 10
+WOKEN_EACH = 1 << 20
 
 
 def get_num_threads():
@@ -28,8 +27,8 @@ def get_num_threads():
     -------
     int
         The number that `set_num_threads` has set. The default is the value of the environment
-        variable FASTRELU_NUM_THREADS, else of OMP_NUM_THREADS, else the number of CPUs that this
-        process may use, at most 4. It is always 1 where nothing is compiled.
+        variable FASTRELU_NUM_THREADS, else of OMP_NUM_THREADS, else the number of physical cores
+        that this process may use, at most 64. It is always 1 where nothing is compiled.
 
     Examples
     --------
@@ -119,7 +118,7 @@ def _checked(n):
 
 
 def _initial():
-    default = min(DEFAULT_MAX, usable_cpus())
+    default = min(MAX_THREADS, physical_cores())
     for variable in VARIABLES:
         text = os.environ.get(variable, "").strip()
         if not text:
@@ -202,7 +201,7 @@ core.set_num_threads(_initial())
 # 16, 20, 24, 28 and 32 MiB of output. Forward alone: 1.43, 1.32, 1.13, 0.99, 0.81, 0.60; and a sum
 # of it: 0.80, 0.73, 0.77, 0.72, 0.73, 0.68. Backward alone: 1.03, 0.76, 0.75, 0.70, 0.72, 0.75; and
 # a sum: 0.98, 0.84, 0.85, 0.86, 0.86, 0.86.
-core.set_thresholds(THREADED_FROM, last_level_cache() * 5 // 4)
+core.set_thresholds(PARALLEL_FROM, AWAKE_EACH, WOKEN_EACH, last_level_cache() * 5 // 4, 0)
 if isa != "python":
     if sys.modules.get("threadpoolctl") is not None:
         _register(sys.modules["threadpoolctl"], stacklevel=4)

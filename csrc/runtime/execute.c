@@ -7,7 +7,8 @@
 #include "kernels/compiler.h"
 #include "runtime/threads.h"
 
-struct fastrelu_thresholds fastrelu_current_thresholds = {SIZE_MAX, SIZE_MAX};
+struct fastrelu_thresholds fastrelu_current_thresholds = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX,
+                                                          0};
 
 enum {
     CACHE_LINE = 64,
@@ -101,18 +102,26 @@ static void execute_chunk(const void *context, size_t chunk)
         }
 }
 
-static size_t chunk_size(size_t bytes)
+static int choose_threads(size_t bytes)
 {
-    const size_t size = bytes / (CHUNKS_PER_THREAD * (size_t)fastrelu_get_num_threads());
+    const struct fastrelu_thresholds *thresholds = &fastrelu_current_thresholds;
+    return bytes < thresholds->parallel_bytes
+               ? 1
+               : fastrelu_choose_threads(bytes / thresholds->awake_bytes,
+                                         bytes / thresholds->woken_bytes);
+}
+
+static size_t chunk_size(size_t bytes, int n_threads)
+{
+    const size_t size = bytes / (CHUNKS_PER_THREAD * (size_t)n_threads);
     return size < FASTRELU_MIN_CHUNK ? FASTRELU_MIN_CHUNK : size > MAX_CHUNK ? MAX_CHUNK : size;
 }
 
-/* Shared by threads if `parallel`. A block is a multiple of the least chunk, so that each begins
-   with a whole byte of the mask. */
-static void execute_rows(struct execution *execution, size_t rows, size_t itemsize, int parallel)
+/* A block is a multiple of the least chunk, so that each begins with a whole byte of the mask. */
+static void execute_rows(struct execution *execution, size_t rows, size_t itemsize, int n_threads)
 {
-    if (parallel) {
-        const size_t size = chunk_size(rows * execution->n * itemsize);
+    if (n_threads > 1) {
+        const size_t size = chunk_size(rows * execution->n * itemsize, n_threads);
         const size_t row = execution->n * itemsize;
         execution->block_size = size / FASTRELU_MIN_CHUNK * FASTRELU_MIN_CHUNK / itemsize;
         const size_t body = execution->n > execution->peel ? execution->n - execution->peel : 0;
@@ -120,7 +129,8 @@ static void execute_rows(struct execution *execution, size_t rows, size_t itemsi
         execution->blocks_per_row = blocks ? blocks : 1;
         execution->blocks = rows * execution->blocks_per_row;
         execution->blocks_per_chunk = execution->blocks_per_row > 1 ? 1 : (size + row - 1) / row;
-        fastrelu_parallel_for((execution->blocks + execution->blocks_per_chunk - 1) /
+        fastrelu_parallel_for(n_threads,
+                              (execution->blocks + execution->blocks_per_chunk - 1) /
                                   execution->blocks_per_chunk,
                               execute_chunk, execution);
     } else {
@@ -141,14 +151,17 @@ static int not_in_place(char *const args[], int inputs)
 
 /* A non-temporal store to a line that the input has brought into the caches takes the line out
    again. */
-static int use_streaming_stores(char *const args[], int inputs, size_t bytes)
+static int use_streaming_stores(char *const args[], int inputs, size_t bytes, int n_threads)
 {
-    return bytes >= fastrelu_current_thresholds.streaming_bytes &&
+    const struct fastrelu_thresholds *thresholds = &fastrelu_current_thresholds;
+    return bytes >= thresholds->streaming_bytes &&
+           bytes - thresholds->streaming_bytes >=
+               thresholds->streaming_bytes_per_thread * (size_t)n_threads &&
            (uintptr_t)args[inputs] % STREAM_ALIGNMENT == 0 && not_in_place(args, inputs);
 }
 
 void fastrelu_execute_chunks(const struct fastrelu_kernel *kernel, char *const args[],
-                             const ptrdiff_t steps[], size_t n, int streaming)
+                             const ptrdiff_t steps[], size_t n, int n_threads, int streaming)
 {
     const size_t over = (uintptr_t)args[kernel->inputs] % CACHE_LINE;
     struct execution execution = {.loop = kernel->strided,
@@ -163,15 +176,16 @@ void fastrelu_execute_chunks(const struct fastrelu_kernel *kernel, char *const a
         if (over % kernel->itemsize == 0)
             execution.peel = (CACHE_LINE - over) % CACHE_LINE / kernel->itemsize;
     }
-    execute_rows(&execution, 1, kernel->itemsize, 1);
+    execute_rows(&execution, 1, kernel->itemsize, n_threads);
 }
 
 void fastrelu_execute_large(const struct fastrelu_kernel *kernel, char *const args[],
                             const ptrdiff_t steps[], size_t n)
 {
-    fastrelu_execute_chunks(
-        kernel, args, steps, n,
-        use_streaming_stores(args, kernel->inputs, fastrelu_bytes_moved(kernel, steps, n)));
+    const size_t bytes = fastrelu_bytes_moved(kernel, steps, n);
+    const int n_threads = choose_threads(bytes);
+    fastrelu_execute_chunks(kernel, args, steps, n, n_threads,
+                            use_streaming_stores(args, kernel->inputs, bytes, n_threads));
 }
 
 void fastrelu_execute_large_masked(const struct fastrelu_mask_kernel *kernel, char *const args[],
@@ -179,15 +193,16 @@ void fastrelu_execute_large_masked(const struct fastrelu_mask_kernel *kernel, ch
 {
     const ptrdiff_t itemsize = (ptrdiff_t)kernel->itemsize;
     const ptrdiff_t steps[FASTRELU_MAX_OPERANDS] = {itemsize, itemsize, 0};
-    const int streaming =
-        kernel->streaming && use_streaming_stores(args, 1, 2 * n * kernel->itemsize);
+    const size_t bytes = 2 * n * kernel->itemsize;
+    const int n_threads = choose_threads(bytes);
+    const int streaming = kernel->streaming && use_streaming_stores(args, 1, bytes, n_threads);
     struct execution execution = {.loop = streaming ? kernel->streaming : kernel->contiguous,
                                   .args = args,
                                   .steps = steps,
                                   .n_operands = 3,
                                   .mask = 2,
                                   .n = n};
-    execute_rows(&execution, 1, kernel->itemsize, 1);
+    execute_rows(&execution, 1, kernel->itemsize, n_threads);
 }
 
 static void execute_axes(const struct fastrelu_kernel *kernel,
@@ -212,13 +227,13 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
                                   .mask = NO_MASK,
                                   .n = n,
                                   .operands = operands};
+    const int n_threads = choose_threads(bytes);
     if (fastrelu_is_contiguous(kernel, steps))
         execution.loop = kernel->streaming && aligned && n * kernel->itemsize >= MIN_STREAM &&
-                                 use_streaming_stores(operands->args, inputs, bytes)
+                                 use_streaming_stores(operands->args, inputs, bytes, n_threads)
                              ? kernel->streaming
                              : kernel->contiguous;
-    execute_rows(&execution, rows, kernel->itemsize,
-                 bytes >= fastrelu_current_thresholds.parallel_bytes);
+    execute_rows(&execution, rows, kernel->itemsize, n_threads);
 }
 
 /* An input that is the same short row for every row of the others is repeated in a buffer, a tile,

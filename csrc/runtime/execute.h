@@ -9,10 +9,13 @@
 
 /* In bytes that a call reads and writes. */
 struct fastrelu_thresholds {
-    /* From here on threads share a call: waking them costs less than it saves. */
+    /* From here on threads share a call, */
     size_t parallel_bytes;
-    /* From here on stores are non-temporal: the caches do not hold the call. */
-    size_t streaming_bytes;
+    /* so many bytes each if they are awake, or if they have to be woken. */
+    size_t awake_bytes, woken_bytes;
+    /* From here on, and so much more for each thread, stores are non-temporal: the caches do not
+       hold the call. */
+    size_t streaming_bytes, streaming_bytes_per_thread;
 };
 
 extern struct fastrelu_thresholds fastrelu_current_thresholds;
@@ -45,7 +48,7 @@ static inline int fastrelu_is_contiguous(const struct fastrelu_kernel *kernel,
 
 /* The same as the entry points below, in chunks. */
 void fastrelu_execute_chunks(const struct fastrelu_kernel *kernel, char *const args[],
-                             const ptrdiff_t steps[], size_t n, int streaming);
+                             const ptrdiff_t steps[], size_t n, int n_threads, int streaming);
 void fastrelu_execute_large(const struct fastrelu_kernel *kernel, char *const args[],
                             const ptrdiff_t steps[], size_t n);
 void fastrelu_execute_large_masked(const struct fastrelu_mask_kernel *kernel, char *const args[],

@@ -1,4 +1,4 @@
-/* The threads of the pool: where they start, wait, context and end. */
+/* The thread pool. tests/runtime/threads.pml models its protocol. */
 
 #define _GNU_SOURCE /* for syscall and affinities */
 
@@ -18,14 +18,26 @@ void fastrelu_set_num_threads(int n)
     atomic_store(&num_threads, n < 1 ? 1 : n > FASTRELU_MAX_THREADS ? FASTRELU_MAX_THREADS : n);
 }
 
+static void run_serially(size_t n_chunks, fastrelu_body *body, const void *context)
+{
+    for (size_t chunk = 0; chunk < n_chunks; chunk++)
+        body(context, chunk);
+}
+
 #if defined(_WIN32)
 
 void fastrelu_init_threads(void) {}
 
-void fastrelu_parallel_for(size_t n_chunks, fastrelu_body *body, const void *context)
+int fastrelu_choose_threads(size_t awake, size_t woken)
 {
-    for (size_t chunk = 0; chunk < n_chunks; chunk++)
-        body(context, chunk);
+    (void)awake, (void)woken;
+    return 1;
+}
+
+void fastrelu_parallel_for(int n_threads, size_t n_chunks, fastrelu_body *body, const void *context)
+{
+    (void)n_threads;
+    run_serially(n_chunks, body, context);
 }
 
 #else
@@ -38,131 +50,194 @@ void fastrelu_parallel_for(size_t n_chunks, fastrelu_body *body, const void *con
 #include <sys/syscall.h>
 #endif
 
-/* A wake-up costs 5 to 50 microseconds: who expects context, or its end, first looks for it this
- * often. */
-enum { SPIN_ITERATIONS = 4000 };
+#include "runtime/wait.h"
 
-#if defined(__x86_64__)
-#define PAUSE() __builtin_ia32_pause()
-#elif defined(__aarch64__)
-#define PAUSE() __asm__ volatile("yield")
-#else
-#define PAUSE() (void)0
-#endif
+/* In nanoseconds.
 
-/* Each thread has a range of n_chunks, so that the same memory meets the same core from call to
-   call; who has done his own helps with the others'. */
-struct range {
-    _Alignas(64) atomic_size_t next;
+   AWAKE_NS      A worker spins so long for its next call. To wake a thread takes 5 to 50
+                 microseconds; to spin for longer would take from others what calls at such a
+                 distance do not miss.
+   CROWDED_NS    The same where the pool has more threads than the process has CPUs.
+   HELP_NS       A thread that has done its chunks waits so long before it looks for others'.
+   END_NS        The caller spins so long for a worker's last chunk.
+   LOST_NS       A worker that has kept the caller waiting so long had lost its CPU: then calls are
+                 serial for RECOVERY times as long. */
+enum {
+    AWAKE_NS = 100000,
+    CROWDED_NS = 2000,
+    HELP_NS = 2000,
+    END_NS = 50000,
+    LOST_NS = 500000,
+    RECOVERY = 20
+};
+
+/* What the caller has asked of a worker, and how far it is. Only the caller leaves IDLE. A worker
+   goes from CALLED to JOINED, unless the caller, having found all chunks taken, goes back to IDLE
+   first; and from JOINED to IDLE, or from AWAITED, if the caller sleeps until then. */
+enum state { IDLE, CALLED, JOINED, AWAITED, STOPPED };
+
+/* Pairs of cache lines, for some CPUs fetch two at once. */
+#define APART _Alignas(128)
+
+/* Each thread has a range of chunks, so that the same memory meets the same core from call to call.
+   All but `state` and `next` is written by the caller before CALLED, and read by a worker after
+   JOINED, or of others after a look at `unclaimed`. */
+struct member {
+    APART atomic_uint state;
+    atomic_int cpu; /* where it last began to run chunks */
+    int n_threads, fpstatus;
+    fastrelu_body *body;
+    const void *context;
+    atomic_size_t next;
     size_t end;
 };
 
 static struct {
-    int usable;           /* its handlers of forks are there */
-    pthread_mutex_t busy; /* held by the thread whose context is done, and through a fork */
-
-    pthread_mutex_t lock; /* of all that follows */
-    pthread_cond_t begun, ended;
+    int usable;       /* its handlers of forks are there */
+    int workers;      /* that run; numbered from 1: member 0 is the caller */
+    int n_cpus;       /* as they were when the first worker was started */
+    atomic_uint busy; /* by a call or a fork: 0, 1, or 2 if a fork waits for its end */
     pthread_t threads[FASTRELU_MAX_THREADS];
     long ids[FASTRELU_MAX_THREADS];
-    atomic_int cpus[FASTRELU_MAX_THREADS]; /* where each was last seen, plus 1; 0 if not known */
-    int workers;                           /* that run; numbered from 1: 0 is the caller */
-    int stop;
-    int accepting;          /* a worker may still join in */
-    atomic_uint generation; /* its number */
-    atomic_int working;     /* how many have joined in and are not done */
-    atomic_int fpstatus;    /* the floating-point flags that workers have raised */
+    atomic_llong last_call, serial_until;
+    atomic_int packed;
 
-    fastrelu_body *body;
-    const void *context;
-    int n_threads;
-    struct range ranges[FASTRELU_MAX_THREADS];
-} pool = {.busy = PTHREAD_MUTEX_INITIALIZER,
-          .lock = PTHREAD_MUTEX_INITIALIZER,
-          .begun = PTHREAD_COND_INITIALIZER,
-          .ended = PTHREAD_COND_INITIALIZER};
+    APART atomic_uint_least64_t asleep; /* a bit for each that sleeps, or has not been started */
+    APART atomic_int unclaimed;         /* ranges with chunks that nobody has taken */
+    struct member members[FASTRELU_MAX_THREADS];
+} pool = {.asleep = UINT64_MAX};
 
-static void do_chunks(int me)
+static uint64_t bit(int number) { return (uint64_t)1 << number; }
+
+/* The last chunk of a range is counted when it is taken. */
+static void run_range(struct member *member)
 {
-    for (int i = 0; i < pool.n_threads; i++) {
-        struct range *range = &pool.ranges[(me + i) % pool.n_threads];
-        size_t chunk;
-        while ((chunk = atomic_fetch_add_explicit(&range->next, 1, memory_order_relaxed)) <
-               range->end)
-            pool.body(pool.context, chunk);
+    size_t chunk;
+    while ((chunk = atomic_fetch_add_explicit(&member->next, 1, memory_order_relaxed)) <
+           member->end) {
+        if (chunk + 1 == member->end)
+            atomic_fetch_sub_explicit(&pool.unclaimed, 1, memory_order_relaxed);
+        member->body(member->context, chunk);
     }
 }
 
+/* A range whose worker sleeps, or has lost its CPU, is done by others. In most calls all ranges
+   are taken to their ends at nearly the same time, and nobody looks at those of others. */
+static void run_others_ranges(int me, int n_threads)
+{
+    long long end = 0;
+    for (unsigned turn = 1;; turn++) {
+        if (atomic_load_explicit(&pool.unclaimed, memory_order_acquire) <= 0)
+            return;
+        PAUSE();
+        if (turn % PAUSES_PER_LOOK)
+            continue;
+        const long long now = monotonic_ns();
+        if (end == 0)
+            end = now + HELP_NS;
+        else if (now >= end)
+            break;
+    }
+    for (int i = 1; i < n_threads; i++)
+        run_range(&pool.members[(me + i) % n_threads]);
+}
+
+/* Threads are woken as a tree. Whoever is late in it costs time, no chunk. */
+static void wake_children(int me, int n_threads)
+{
+    const uint64_t asleep = atomic_load_explicit(&pool.asleep, memory_order_relaxed);
+    for (int i = 2 * me + 1; i <= 2 * me + 2 && i < n_threads; i++)
+        if (asleep & bit(i))
+            wake(&pool.members[i].state);
+}
+
+static int waker_of(int number) { return (number - 1) / 2; }
+
 #if defined(__linux__)
 
-static void record_cpu(int me) { atomic_store(&pool.cpus[me], sched_getcpu() + 1); }
-
-/* Some schedulers keep threads that wait for each other on one CPU, where they context in turns.
-   Who was last seen on the CPU of another is told to keep off those that are taken. */
-static void keep_apart(int workers)
+static void record_cpu(int me)
 {
-    cpu_set_t taken, free;
-    CPU_ZERO(&taken);
-    CPU_SET(sched_getcpu(), &taken);
-    for (int i = 1; i <= workers; i++) {
-        const int cpu = atomic_load(&pool.cpus[i]) - 1;
-        if (cpu < 0)
-            continue;
-        if (CPU_ISSET(cpu, &taken) && sched_getaffinity(0, sizeof free, &free) == 0) {
-            CPU_AND(&taken, &taken, &free);
-            CPU_XOR(&free, &free, &taken);
-            if (CPU_COUNT(&free) > 0 &&
-                sched_setaffinity((pid_t)pool.ids[i], sizeof free, &free) == 0)
-                atomic_store(&pool.cpus[i], 0);
-        } else
-            CPU_SET(cpu, &taken);
+    const int cpu = sched_getcpu();
+    if (atomic_load_explicit(&pool.members[me].cpu, memory_order_relaxed) != cpu)
+        atomic_store_explicit(&pool.members[me].cpu, cpu, memory_order_relaxed);
+}
+
+/* Sleeps until it is called.
+
+   The kernel of a virtual machine may take a CPU whose host has put it to rest for a busy one, and
+   wake a thread on the CPU of the one that wakes it: the two then run in turns. Once that has
+   happened, workers sleep with that CPU forbidden to them. */
+static void sleep_until_called(int me)
+{
+    atomic_uint *const state = &pool.members[me].state;
+    const int cpu = atomic_load_explicit(&pool.members[waker_of(me)].cpu, memory_order_relaxed);
+    cpu_set_t usable, others, now;
+
+    CPU_ZERO(&others);
+    if (atomic_load(&pool.packed) && cpu >= 0 && cpu < CPU_SETSIZE &&
+        sched_getaffinity(0, sizeof usable, &usable) == 0) {
+        others = usable;
+        CPU_CLR(cpu, &others);
+    }
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0) {
+        sleep_while_equal(state, IDLE);
+        /* It may have been changed meanwhile from without. */
+        if (sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &others))
+            sched_setaffinity(0, sizeof usable, &usable);
+    } else {
+        sleep_while_equal(state, IDLE);
+        if (sched_getcpu() == cpu)
+            atomic_store(&pool.packed, 1);
     }
 }
 
 #else
 
 static void record_cpu(int me) { (void)me; }
-static void keep_apart(int workers) { (void)workers; }
+static void sleep_until_called(int me) { sleep_while_equal(&pool.members[me].state, IDLE); }
 
 #endif
 
 static void *worker(void *number)
 {
     const int me = (int)(intptr_t)number;
-    unsigned seen = 0;
+    struct member *const member = &pool.members[me];
 
-    pthread_mutex_lock(&pool.lock);
 #if defined(__linux__)
     pool.ids[me] = syscall(SYS_gettid);
 #endif
-    while (!pool.stop) {
-        if (atomic_load(&pool.generation) == seen)
-            pthread_cond_wait(&pool.begun, &pool.lock);
-        if (pool.stop)
-            break;
-        seen = atomic_load(&pool.generation);
-        record_cpu(me);
-        const int wanted = me < pool.n_threads, joins = wanted && pool.accepting;
-        if (joins)
-            atomic_fetch_add(&pool.working, 1);
-        pthread_mutex_unlock(&pool.lock);
-        if (joins) {
-            fastrelu_clear_fpstatus();
-            do_chunks(me);
-            atomic_fetch_or(&pool.fpstatus, fastrelu_get_fpstatus());
-            pthread_mutex_lock(&pool.lock);
-            if (atomic_fetch_sub(&pool.working, 1) == 1)
-                pthread_cond_signal(&pool.ended);
-            pthread_mutex_unlock(&pool.lock);
+    atomic_fetch_and(&pool.asleep, ~bit(me));
+    for (int crowded = 0;;) {
+        unsigned called = CALLED;
+        if (!spin_while_equal(&member->state, IDLE, crowded ? CROWDED_NS : AWAKE_NS)) {
+            atomic_fetch_or(&pool.asleep, bit(me));
+            sleep_until_called(me);
+            atomic_fetch_and(&pool.asleep, ~bit(me));
         }
-        /* Also if it woke up too late: else it would for each of a row of short calls. */
-        for (int i = 0; wanted && i < SPIN_ITERATIONS && atomic_load(&pool.generation) == seen; i++)
-            PAUSE();
+        if (atomic_load(&member->state) == STOPPED)
+            return NULL;
+        if (!atomic_compare_exchange_strong(&member->state, &called, JOINED))
+            continue;
         record_cpu(me);
-        pthread_mutex_lock(&pool.lock);
+        crowded = member->n_threads > pool.n_cpus;
+        wake_children(me, member->n_threads);
+        fastrelu_clear_fpstatus();
+        run_range(member);
+        run_others_ranges(me, member->n_threads);
+        member->fpstatus = fastrelu_get_fpstatus();
+        if (atomic_exchange(&member->state, IDLE) == AWAITED)
+            wake(&member->state);
     }
-    pthread_mutex_unlock(&pool.lock);
-    return NULL;
+}
+
+static int usable_cpus(void)
+{
+#if defined(__linux__)
+    cpu_set_t cpus;
+    if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
+        return CPU_COUNT(&cpus);
+#endif
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 static void start(int workers)
@@ -172,6 +247,8 @@ static void start(int workers)
     sigfillset(&others);
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         sigdelset(&others, own[i]);
+    if (pool.workers == 0)
+        pool.n_cpus = usable_cpus();
     pthread_sigmask(SIG_SETMASK, &others, &before); /* a new thread inherits it */
     while (pool.workers < workers && pthread_create(&pool.threads[pool.workers + 1], NULL, worker,
                                                     (void *)(intptr_t)(pool.workers + 1)) == 0)
@@ -181,88 +258,141 @@ static void start(int workers)
 
 static void stop(void)
 {
-    pthread_mutex_lock(&pool.lock);
-    pool.stop = 1;
-    atomic_fetch_add(&pool.generation, 1); /* for those that look */
-    pthread_cond_broadcast(&pool.begun);
-    pthread_mutex_unlock(&pool.lock);
+    for (int i = 1; i <= pool.workers; i++) {
+        atomic_store(&pool.members[i].state, STOPPED);
+        wake(&pool.members[i].state);
+    }
     for (; pool.workers > 0; pool.workers--) {
         pthread_join(pool.threads[pool.workers], NULL);
-        atomic_store(&pool.cpus[pool.workers], 0);
+        atomic_store(&pool.members[pool.workers].state, IDLE);
 #if defined(__linux__)
-        /* A joined thread is counted by the kernel a little longer, and Python counts after a fork.
-         */
-        for (int i = 0;
-             i < SPIN_ITERATIONS && syscall(SYS_tgkill, getpid(), pool.ids[pool.workers], 0) == 0;
+        /* The kernel counts a joined thread a little longer, and Python counts after a fork. */
+        for (int i = 0; i < 4000 && syscall(SYS_tgkill, getpid(), pool.ids[pool.workers], 0) == 0;
              i++)
             sched_yield();
 #endif
     }
-    pool.stop = 0;
+    atomic_store(&pool.asleep, UINT64_MAX);
+}
+
+static int try_lock(void)
+{
+    unsigned unlocked = 0;
+    return atomic_compare_exchange_strong(&pool.busy, &unlocked, 1);
+}
+
+static void unlock(void)
+{
+    if (atomic_exchange(&pool.busy, 0) == 2)
+        wake(&pool.busy);
 }
 
 static void before_fork(void)
 {
-    pthread_mutex_lock(&pool.busy);
+    while (atomic_exchange(&pool.busy, 2) != 0)
+        sleep_while_equal(&pool.busy, 2);
     stop();
 }
-
-static void after_fork(void) { pthread_mutex_unlock(&pool.busy); }
 
 void fastrelu_init_threads(void)
 {
     if (!pool.usable)
-        pool.usable = pthread_atfork(before_fork, after_fork, after_fork) == 0;
+        pool.usable = pthread_atfork(before_fork, unlock, unlock) == 0;
 }
 
-static void run_with(int workers, fastrelu_body *body, const void *context, size_t n_chunks)
+/* Waits until a worker has done its last chunk. */
+static void await(struct member *member)
 {
-    const int n_threads = workers + 1;
+    unsigned joined = JOINED;
 
-    keep_apart(workers);
-    pthread_mutex_lock(&pool.lock);
-    pool.body = body;
-    pool.context = context;
-    pool.n_threads = n_threads;
-    atomic_store(&pool.fpstatus, 0);
+    if (spin_while_equal(&member->state, JOINED, END_NS))
+        return;
+    const long long begin = monotonic_ns();
+    if (atomic_compare_exchange_strong(&member->state, &joined, AWAITED))
+        while (atomic_load(&member->state) == AWAITED)
+            sleep_while_equal(&member->state, AWAITED);
+    const long long now = monotonic_ns(), lost = now - begin;
+    if (lost > LOST_NS)
+        atomic_store(&pool.serial_until, now + RECOVERY * lost);
+}
+
+static void run_with(int n_threads, size_t n_chunks, fastrelu_body *body, const void *context)
+{
+    int fpstatus = 0;
+
+    record_cpu(0);
     for (int i = 0; i < n_threads; i++) {
-        atomic_store_explicit(&pool.ranges[i].next, n_chunks * i / n_threads, memory_order_relaxed);
-        pool.ranges[i].end = n_chunks * (i + 1) / n_threads;
+        struct member *const member = &pool.members[i];
+        member->n_threads = n_threads;
+        member->fpstatus = 0;
+        member->body = body;
+        member->context = context;
+        member->end = n_chunks * (size_t)(i + 1) / (size_t)n_threads;
+        atomic_store_explicit(&member->next, n_chunks * (size_t)i / (size_t)n_threads,
+                              memory_order_relaxed);
     }
-    pool.accepting = 1;
-    atomic_fetch_add(&pool.generation, 1);
-    pthread_cond_broadcast(&pool.begun);
-    pthread_mutex_unlock(&pool.lock);
+    for (int i = 1; i < n_threads; i++)
+        atomic_store_explicit(&pool.members[i].state, CALLED, memory_order_release);
+    atomic_fetch_add_explicit(&pool.unclaimed, n_threads, memory_order_release);
+    wake_children(0, n_threads);
 
-    do_chunks(0);
+    run_range(&pool.members[0]);
+    run_others_ranges(0, n_threads);
 
-    pthread_mutex_lock(&pool.lock);
-    pool.accepting = 0;
-    pthread_mutex_unlock(&pool.lock);
-    for (int i = 0; i < SPIN_ITERATIONS && atomic_load(&pool.working) > 0; i++)
-        PAUSE();
-    pthread_mutex_lock(&pool.lock);
-    while (atomic_load(&pool.working) > 0)
-        pthread_cond_wait(&pool.ended, &pool.lock);
-    pthread_mutex_unlock(&pool.lock);
-    fastrelu_raise_fpstatus(atomic_load(&pool.fpstatus));
+    for (int i = 1; i < n_threads; i++) {
+        struct member *const member = &pool.members[i];
+        unsigned state = atomic_load_explicit(&member->state, memory_order_acquire);
+        if (state == CALLED && atomic_compare_exchange_strong(&member->state, &state, IDLE))
+            continue;
+        if (state == JOINED)
+            await(member);
+        fpstatus |= member->fpstatus;
+    }
+    fastrelu_raise_fpstatus(fpstatus);
 }
 
-void fastrelu_parallel_for(size_t n_chunks, fastrelu_body *body, const void *context)
+void fastrelu_parallel_for(int n_threads, size_t n_chunks, fastrelu_body *body, const void *context)
 {
-    const size_t threads = (size_t)fastrelu_get_num_threads();
-    int workers = (int)(n_chunks < threads ? n_chunks : threads) - 1;
+    if ((size_t)n_threads > n_chunks)
+        n_threads = (int)n_chunks;
+    if (n_threads < 2 || !pool.usable || !try_lock()) {
+        run_serially(n_chunks, body, context);
+        return;
+    }
+    if (pool.workers < n_threads - 1)
+        start(n_threads - 1);
+    if (pool.workers < n_threads - 1)
+        n_threads = pool.workers + 1;
+    run_with(n_threads, n_chunks, body, context);
+    unlock();
+}
 
-    if (workers > 0 && pool.usable && pthread_mutex_trylock(&pool.busy) == 0) {
-        if (pool.workers < workers)
-            start(workers);
-        if (pool.workers < workers)
-            workers = pool.workers;
-        run_with(workers, body, context, n_chunks);
-        pthread_mutex_unlock(&pool.busy);
-    } else
-        for (size_t chunk = 0; chunk < n_chunks; chunk++)
-            body(context, chunk);
+int fastrelu_choose_threads(size_t awake, size_t woken)
+{
+    const size_t limit = (size_t)fastrelu_get_num_threads();
+    const size_t most = awake < limit ? awake : limit, least = woken < limit ? woken : limit;
+    int n_awake = 1;
+
+    if (most < 2)
+        return 1;
+    if (least == most)
+        return (int)most;
+    if (atomic_load_explicit(&pool.serial_until, memory_order_relaxed)) {
+        if (monotonic_ns() < atomic_load(&pool.serial_until))
+            return 1;
+        atomic_store(&pool.serial_until, 0);
+    }
+    const uint64_t asleep = atomic_load_explicit(&pool.asleep, memory_order_relaxed);
+    while (n_awake < (int)most && !(asleep & bit(n_awake)))
+        n_awake++;
+    if (n_awake == (int)most)
+        return n_awake;
+    /* Soon after another call: the next will find awake whom this one wakes. */
+    const long long now = monotonic_ns();
+    const long long before = atomic_exchange_explicit(&pool.last_call, now, memory_order_relaxed);
+    if (now - before < AWAKE_NS)
+        return (int)most;
+    return n_awake > (int)least ? n_awake : (int)least ? (int)least : 1;
 }
 
 #endif

@@ -38,6 +38,22 @@ def test_version_1_whatever_the_order_of_the_names(root, folder, names, group):
     assert _limits.usable_cpus(root(f"8:{names}:/{group}\n", files)) == 3
 
 
+def test_threads_of_a_core_count_once(root, monkeypatch):
+    names = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+    folder = root("0::/\n", {})
+    for cpu in range(4):
+        path = folder / names.format(cpu)
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{cpu % 2},{cpu % 2 + 2}\n")
+    for cpus, cores in [({0, 1, 2, 3}, 2), ({0, 2}, 1), ({0, 1}, 2), ({0, 2, 7}, 2), ({8, 9}, 2)]:
+        monkeypatch.setattr("os.sched_getaffinity", lambda pid, cpus=cpus: cpus, raising=False)
+        assert _limits.physical_cores(folder) == cores
+
+
+def test_a_quota_below_the_cores(root):
+    assert _limits.physical_cores(root("0::/\n", {"cpu.max": "300000 100000"})) == 3
+
+
 def test_version_1_by_a_link(root):
     folder = root("8:cpuacct,cpu:/job\n", {f"cpu,cpuacct/job/{k}": v for k, v in QUOTA.items()})
     (folder / "sys/fs/cgroup/cpu").symlink_to("cpu,cpuacct")

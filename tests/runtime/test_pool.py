@@ -271,7 +271,28 @@ for worker in tasks() - before:
 
 
 @linux
-def test_a_worker_seen_on_the_cpu_of_the_caller_is_told_to_keep_off():
+def test_short_calls_are_shared_if_they_follow_each_other():
+    code = f"""
+import os, time, numpy as np, fastrelu
+tasks = lambda: set(os.listdir("/proc/self/task"))
+fastrelu.set_num_threads(2)
+x = np.ones({1 << 16}, "f4")
+y = np.empty_like(x)
+before, end = tasks(), time.monotonic() + {TIMEOUT / 2}
+for _ in range(5):
+    fastrelu.relu(x, out=y)
+    time.sleep(0.001)
+assert tasks() == before
+while tasks() == before:
+    assert time.monotonic() < end
+    for _ in range(100):
+        fastrelu.relu(x, out=y)
+"""
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
+
+
+@linux
+def test_a_worker_that_wakes_on_the_cpu_of_the_caller_keeps_off_it():
     code = f"""
 import ctypes, os, time, numpy as np, fastrelu
 tasks = lambda: set(os.listdir("/proc/self/task"))
@@ -282,18 +303,27 @@ before = tasks()
 y = fastrelu.relu(x)
 (worker,) = (int(task) for task in tasks() - before)
 cpus, end = os.sched_getaffinity(0), time.monotonic() + {TIMEOUT / 2}
-told = len(cpus) == 1
-while not told:
+keeps_off = len(cpus) == 1
+while not keeps_off:
     assert time.monotonic() < end
-    put = {{cpu_of_caller()}}
-    os.sched_setaffinity(worker, put)
-    for _ in range(3):
-        fastrelu.relu(x, out=y)
-    told = os.sched_getaffinity(worker) != put
+    time.sleep(0.01)
+    os.sched_setaffinity(worker, {{cpu_of_caller()}})
+    fastrelu.relu(x, out=y)  # wakes it there
+    os.sched_setaffinity(worker, cpus)
+    fastrelu.relu(x, out=y)
+    time.sleep(0.01)
+    keeps_off = os.sched_getaffinity(worker) < cpus
 os.sched_setaffinity(0, {{min(cpus)}})
 for _ in range(100):
     fastrelu.relu(x, out=y)  # there is none to go to
 assert os.sched_getaffinity(worker) <= cpus
+os.sched_setaffinity(0, cpus)
+os.sched_setaffinity(worker, {{max(cpus)}})
+for _ in range(3):
+    time.sleep(0.01)
+    fastrelu.relu(x, out=y)
+time.sleep(0.01)
+assert os.sched_getaffinity(worker) == {{max(cpus)}}  # what others have set stays
 """
     subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
 
@@ -420,7 +450,7 @@ def test_calls_settings_and_forks_at_once():
 import itertools
 from fastrelu import _core
 
-_core.set_thresholds(1, 1 << 20)
+_core.set_thresholds(1, 1, 1, 1 << 20, 0)
 sizes = [1 << 17, 1 << 18, (1 << 18) + 5, 3 << 17]
 x = x[: sizes[-1]]
 expected = reference.relu(x)
@@ -607,7 +637,7 @@ def test_a_wrong_number_in_the_environment_is_a_warning(variable):
     found = threads_with({value: {variable: value} for value in values})
     assert list(found) == values
     for value, (number, err) in found.items():
-        assert number == min(4, _limits.usable_cpus())
+        assert number == min(MAX_THREADS, _limits.physical_cores())
         assert f"RuntimeWarning: {variable}={value}: a whole number" in err
 
 

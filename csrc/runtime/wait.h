@@ -1,0 +1,93 @@
+/* How one thread waits for another that changes a word: first it spins, then it sleeps. */
+
+#ifndef FASTRELU_WAIT_H
+#define FASTRELU_WAIT_H
+
+#include <limits.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#if defined(__linux__) && !defined(FASTRELU_WITHOUT_FUTEX)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#else
+#include <pthread.h>
+#endif
+
+#if defined(__x86_64__)
+#define PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define PAUSE() __asm__ volatile("isb" ::: "memory") /* a yield takes but a cycle */
+#else
+#define PAUSE() (void)0
+#endif
+
+static inline long long monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* A pause takes 1 to 140 cycles, so the clock says when to end; it takes as long as some pauses. */
+enum { PAUSES_PER_LOOK = 16 };
+
+/* Returns whether the word has another value before so much time has passed. */
+static inline int spin_while_equal(atomic_uint *word, unsigned value, long long ns)
+{
+    long long end = 0;
+
+    for (unsigned turn = 1; atomic_load_explicit(word, memory_order_acquire) == value; turn++) {
+        PAUSE();
+        if (turn % PAUSES_PER_LOOK)
+            continue;
+        const long long now = monotonic_ns();
+        if (end == 0)
+            end = now + ns;
+        else if (now >= end)
+            return 0;
+    }
+    return 1;
+}
+
+#if defined(__linux__) && !defined(FASTRELU_WITHOUT_FUTEX)
+
+/* May return early. Does not begin to sleep if the word has another value. */
+static inline void sleep_while_equal(atomic_uint *word, unsigned value)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+/* Of all that sleep on a word. To be called after it has been changed. */
+static inline void wake(atomic_uint *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+#else
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+} sleepers = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER};
+
+static inline void sleep_while_equal(atomic_uint *word, unsigned value)
+{
+    pthread_mutex_lock(&sleepers.lock);
+    if (atomic_load(word) == value)
+        pthread_cond_wait(&sleepers.changed, &sleepers.lock);
+    pthread_mutex_unlock(&sleepers.lock);
+}
+
+static inline void wake(atomic_uint *word)
+{
+    (void)word;
+    pthread_mutex_lock(&sleepers.lock);
+    pthread_cond_broadcast(&sleepers.changed);
+    pthread_mutex_unlock(&sleepers.lock);
+}
+
+#endif
+
+#endif
