@@ -60,8 +60,9 @@ cdef extern from "runtime/execute.h":
     enum:
         FASTRELU_MIN_CHUNK
     struct thresholds "fastrelu_thresholds":
-        size_t parallel_bytes, awake_bytes, woken_bytes
-        size_t streaming_bytes, streaming_bytes_per_thread
+        size_t parallel_bytes, parallel_bytes_each
+        size_t woken_bytes, woken_bytes_each
+        size_t streaming_bytes, streaming_bytes_each, streaming_bytes_most
     thresholds fastrelu_current_thresholds
     void fastrelu_execute(
         const fastrelu_kernel *kernel, char **args, const Py_ssize_t *steps, size_t n) nogil
@@ -339,29 +340,34 @@ def set_num_threads(int n):
 
 Thresholds = namedtuple(
     "Thresholds",
-    ["parallel", "awake", "woken", "streaming", "streaming_per_thread"],
+    ["parallel", "parallel_each", "woken", "woken_each",
+     "streaming", "streaming_each", "streaming_most"],
     module="fastrelu._core")
-Thresholds.__doc__ = "In bytes that a call moves: struct fastrelu_thresholds in csrc/runtime/execute.h."
+Thresholds.__doc__ = """In bytes that a call reads and writes: see csrc/runtime/execute.h.
+
+parallel, parallel_each: from where threads that are awake share a call, and how much each has.
+woken, woken_each: the same for threads that have to be woken. streaming, streaming_each,
+streaming_most: stores are non-temporal from the first and, for each thread, the second on, or from
+the last on.
+"""
 
 
 def set_thresholds(
-    size_t parallel, size_t awake, size_t woken, size_t streaming, size_t streaming_per_thread
+    size_t parallel, size_t parallel_each, size_t woken, size_t woken_each,
+    size_t streaming, size_t streaming_each, size_t streaming_most
 ):
-    """Set what a call has to move for threads to share it, and for non-temporal stores."""
-    if not (awake and woken):
+    if not (parallel_each and woken_each):
         raise ValueError("a thread has to move one byte at least")
-    fastrelu_current_thresholds.parallel_bytes = parallel
-    fastrelu_current_thresholds.awake_bytes = awake
-    fastrelu_current_thresholds.woken_bytes = woken
-    fastrelu_current_thresholds.streaming_bytes = streaming
-    fastrelu_current_thresholds.streaming_bytes_per_thread = streaming_per_thread
+    global fastrelu_current_thresholds
+    fastrelu_current_thresholds = thresholds(
+        parallel, parallel_each, woken, woken_each, streaming, streaming_each, streaming_most)
 
 
 def get_thresholds():
     cdef thresholds now = fastrelu_current_thresholds
     return Thresholds(
-        now.parallel_bytes, now.awake_bytes, now.woken_bytes, now.streaming_bytes,
-        now.streaming_bytes_per_thread)
+        now.parallel_bytes, now.parallel_bytes_each, now.woken_bytes, now.woken_bytes_each,
+        now.streaming_bytes, now.streaming_bytes_each, now.streaming_bytes_most)
 
 
 def cache_info():

@@ -12,11 +12,19 @@ from ._limits import last_level_cache, physical_cores, whole_number
 MAX_THREADS = core.MAX_THREADS
 VARIABLES = ("FASTRELU_NUM_THREADS", "OMP_NUM_THREADS")
 
-# In bytes that a call reads and writes: from where threads share it, and how many each must have if
-# it is awake, and if it has to be woken.
-PARALLEL_FROM = 256 << 10
-AWAKE_EACH = 64 << 10
-WOKEN_EACH = 1 << 20
+# Thresholds are in bytes that a call reads and writes. The figures are from 2 cores of a virtual
+# machine (AMD EPYC, Zen 4, 32 MiB of L3), and from 16 (Intel Xeon, 2 MiB of L2 each, 300 MiB of
+# L3).
+
+# Zen 4, relu into an output, in µs by one thread and by two that are awake: 128 KiB 1.9, 1.4; 256
+# KiB 2.6, 2.0; 512 KiB 4.9, 3.4; 1 MiB 12.6, 6.0; 2 MiB 23, 12. Below 256 KiB half of that is the
+# call. Xeon, 512 KiB by 1, 4 and 16: 7.6, 3.9, 2.3.
+PARALLEL_FROM, PARALLEL_EACH = 256 << 10, 64 << 10
+
+# After 1 ms of other work, threads asleep. Zen 4: 2 MiB 31, 47; 4 MiB 49, 62; 8 MiB 127, 96; there
+# it costs the caller 10 to 20 µs to wake a thread, which begins after 30. Xeon, where that takes 5,
+# by 1, 4 and 16: 2 MiB 48, 37, 40; 8 MiB 335, 101, 64; 32 MiB 1224, 437, 183.
+WOKEN_FROM, WOKEN_EACH = 4 << 20, 1 << 20
 
 
 def get_num_threads():
@@ -136,6 +144,24 @@ def _initial():
     return default
 
 
+def _streaming_from(cache):
+    """
+    Return from where stores are non-temporal: a sum, what each thread adds to it, and a limit.
+
+    A last-level cache of a few cores is filled by one of them nearly alone. Zen 4, 32 MiB, time
+    over that of plain stores with 16, 24, 32, 48 and 64 MiB moved: by one thread 1.18, 0.96, 0.89,
+    0.80, 0.77, and with a sum of the output after each call 1.23, 1.07, 1.10, 0.90, 0.85; by two
+    3.26, 2.03, 1.54, 0.87, 0.80 and 1.37, 1.27, 1.25, 0.95, 0.90.
+
+    A larger one is that of a whole socket, which a virtual machine shares with others, and of which
+    a core alone gets little. Xeon, "300 MiB", with 32, 128 and 512 MiB moved: by one thread 0.79,
+    0.67, 0.83; by eight 0.69, 0.81, 0.65; by sixteen 1.24, 1.15, 0.58.
+    """
+    if cache <= 64 << 20:
+        return cache // 4, cache // 2, cache + cache // 4
+    return 24 << 20, 1 << 20, 64 << 20
+
+
 def _register(threadpoolctl, stacklevel):
     """Let threadpoolctl see and limit the pool, or warn why it cannot."""
     try:
@@ -196,12 +222,9 @@ class _Finder:
 
 
 core.set_num_threads(_initial())
-# Non-temporal stores win once the operands no longer fit into the last-level cache. Measured by two
-# threads with 32 MiB of it, in rows of one call, as the time over that of plain stores, with 12,
-# 16, 20, 24, 28 and 32 MiB of output. Forward alone: 1.43, 1.32, 1.13, 0.99, 0.81, 0.60; and a sum
-# of it: 0.80, 0.73, 0.77, 0.72, 0.73, 0.68. Backward alone: 1.03, 0.76, 0.75, 0.70, 0.72, 0.75; and
-# a sum: 0.98, 0.84, 0.85, 0.86, 0.86, 0.86.
-core.set_thresholds(PARALLEL_FROM, AWAKE_EACH, WOKEN_EACH, last_level_cache() * 5 // 4, 0)
+core.set_thresholds(
+    PARALLEL_FROM, PARALLEL_EACH, WOKEN_FROM, WOKEN_EACH, *_streaming_from(last_level_cache())
+)
 if isa != "python":
     if sys.modules.get("threadpoolctl") is not None:
         _register(sys.modules["threadpoolctl"], stacklevel=4)

@@ -111,7 +111,7 @@ def failing(check, cases):
 def thresholds(parallel, streaming):
     """Within it, bytes of operands from which a call is threaded and its stores bypass caches."""
     before = _core.get_thresholds()
-    _core.set_thresholds(parallel, 1, 1, streaming, 0)
+    _core.set_thresholds(parallel, 1, 1, 1, streaming, 0, NEVER)
     try:
         yield
     finally:

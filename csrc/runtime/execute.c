@@ -7,8 +7,8 @@
 #include "kernels/compiler.h"
 #include "runtime/threads.h"
 
-struct fastrelu_thresholds fastrelu_current_thresholds = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX,
-                                                          0};
+struct fastrelu_thresholds fastrelu_current_thresholds = {SIZE_MAX, 1, SIZE_MAX, 1,
+                                                          SIZE_MAX, 0, SIZE_MAX};
 
 enum {
     CACHE_LINE = 64,
@@ -105,10 +105,11 @@ static void execute_chunk(const void *context, size_t chunk)
 static int choose_threads(size_t bytes)
 {
     const struct fastrelu_thresholds *thresholds = &fastrelu_current_thresholds;
-    return bytes < thresholds->parallel_bytes
-               ? 1
-               : fastrelu_choose_threads(bytes / thresholds->awake_bytes,
-                                         bytes / thresholds->woken_bytes);
+    if (bytes < thresholds->parallel_bytes)
+        return 1;
+    return fastrelu_choose_threads(
+        bytes / thresholds->parallel_bytes_each,
+        bytes < thresholds->woken_bytes ? 1 : bytes / thresholds->woken_bytes_each);
 }
 
 static size_t chunk_size(size_t bytes, int n_threads)
@@ -154,9 +155,9 @@ static int not_in_place(char *const args[], int inputs)
 static int use_streaming_stores(char *const args[], int inputs, size_t bytes, int n_threads)
 {
     const struct fastrelu_thresholds *thresholds = &fastrelu_current_thresholds;
-    return bytes >= thresholds->streaming_bytes &&
-           bytes - thresholds->streaming_bytes >=
-               thresholds->streaming_bytes_per_thread * (size_t)n_threads &&
+    const size_t sum =
+        thresholds->streaming_bytes + thresholds->streaming_bytes_each * (size_t)n_threads;
+    return (bytes >= sum || bytes >= thresholds->streaming_bytes_most) &&
            (uintptr_t)args[inputs] % STREAM_ALIGNMENT == 0 && not_in_place(args, inputs);
 }
 

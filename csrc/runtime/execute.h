@@ -9,13 +9,13 @@
 
 /* In bytes that a call reads and writes. */
 struct fastrelu_thresholds {
-    /* From here on threads share a call, */
-    size_t parallel_bytes;
-    /* so many bytes each if they are awake, or if they have to be woken. */
-    size_t awake_bytes, woken_bytes;
-    /* From here on, and so much more for each thread, stores are non-temporal: the caches do not
-       hold the call. */
-    size_t streaming_bytes, streaming_bytes_per_thread;
+    /* From where threads that are awake share a call, and how much each has at least. */
+    size_t parallel_bytes, parallel_bytes_each;
+    /* The same for threads that have to be woken. */
+    size_t woken_bytes, woken_bytes_each;
+    /* From here on stores are non-temporal: the caches do not hold the call. So much, and so much
+       more for each thread, up to the last. */
+    size_t streaming_bytes, streaming_bytes_each, streaming_bytes_most;
 };
 
 extern struct fastrelu_thresholds fastrelu_current_thresholds;

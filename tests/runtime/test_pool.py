@@ -450,7 +450,7 @@ def test_calls_settings_and_forks_at_once():
 import itertools
 from fastrelu import _core
 
-_core.set_thresholds(1, 1, 1, 1 << 20, 0)
+_core.set_thresholds(1, 1, 1, 1, 1 << 20, 0, 1 << 20)
 sizes = [1 << 17, 1 << 18, (1 << 18) + 5, 3 << 17]
 x = x[: sizes[-1]]
 expected = reference.relu(x)
