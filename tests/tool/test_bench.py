@@ -663,6 +663,6 @@ def test_help_names_the_options(capsys):
         assert option in out
     for option in ("--every", "--compare", "--fail-over", "--plot", "--html"):
         assert option in out
-    for option in ("--gap", "--plot-threads"):
+    for option in ("--gap", "--layer", "--shapes", "--plot-threads"):
         assert option in out
     assert "rest of 0.5 ms, of up to 300 ms" in " ".join(out.split())

@@ -28,7 +28,7 @@ from fastrelu._tool.common import (
 )
 from fastrelu._tool.operations import KERNEL_TYPES, takes
 
-from . import contenders, report
+from . import contenders, layer, report
 from .measure import (
     MAX_REST_SECONDS,
     REST_SECONDS,
@@ -117,6 +117,7 @@ def add_options(parser):
         help="time single calls, each after so much other work of the calling thread, like 500us "
         "or 1ms, and take their median (default: 0, calls that follow each other)",
     )
+    layer.add_options(group)
     group.add_argument(
         "--contenders", metavar="LIST", help=f"besides fastrelu, from {', '.join(LIBRARIES)}"
     )
@@ -170,6 +171,11 @@ def run(options, record, progress):
     int
         The exit status: 1 if an output was wrong, or fastrelu became slower.
     """
+    if options.layer:
+        threads = _map(options.threads, _threads) or _default_threads()
+        return layer.run(options, sorted(threads), _seconds(options), record, progress)
+    if options.shapes is not None:
+        raise BadInputError("--shapes has no meaning without --layer")
     if options.fail_over is not None and options.compare is None:
         raise BadInputError("--fail-over has no meaning without --compare")
     old = None if options.compare is None else _load(options.compare)
