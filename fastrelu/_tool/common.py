@@ -111,6 +111,17 @@ def human(seconds):
     return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
 
 
+def duration(seconds):
+    """Return a time in minutes and seconds."""
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
+def milliseconds(seconds):
+    """Return a time in ms as it would be given: 0.5 ms, 10 ms."""
+    return f"{1e3 * seconds:g} ms"
+
+
 def binary(size):
     """Return a number of bytes with a unit."""
     return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"

@@ -274,7 +274,7 @@ def machine():
         "cpu": cpu,
         "cores": usable_cpus(),
         "cache_bytes": caches(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
     }
 
 

@@ -296,6 +296,7 @@ def _print_comparison(record, array, dtype, options, progress):
         print(f"  {operation.name:17} {operation.fastrelu:29}  against  {operation.numpy}")
     print(f"\n{HEADER}", flush=True)
     rows = []
+    record["threads"] = fastrelu.get_num_threads()
     record["rows"] = []
     try:
         for row in found:

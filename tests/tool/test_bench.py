@@ -196,7 +196,17 @@ def test_a_record_of_other_cases_is_refused(record, capsys):
         (["bench", "--sizes", "16,1e3"], "a number like 1000 or 16K is needed, not '1e3'"),
         (["bench", "--sizes", "0"], "not '0'"),
         (["bench", "--sizes", "16", "--most", "32"], "--most has no meaning beside --sizes"),
-        (["bench", "--threads", "two"], "not 'two'"),
+        (["bench", "--threads", "two"], "from 1 to 64 are needed, like 1,2,4, not 'two'"),
+        (["bench", "--threads", "1,,2"], "not ''"),
+        (["bench", "--threads", "1,0"], "not '0'"),
+        (["bench", "--threads", "1,65"], "from 1 to 64 are needed, like 1,2,4, not '65'"),
+        (["bench", "--threads", "1e1"], "not '1e1'"),
+        (["bench", "--gap", "1"], "like 500us or 1ms, not '1'"),
+        (["bench", "--gap", "-1ms"], "expected one argument"),
+        (["bench", "--gap", "ms"], "not 'ms'"),
+        (["bench", "--gap", "2s"], "a time up to 1000 ms is needed"),
+        (["bench", "--plot-threads", "a.svg", "--threads", "2"], "two numbers of threads or more"),
+        (["bench", "--plot-threads", "a.pdf", "--threads", "1,2"], "must end in .svg or .png"),
         (["bench", "--fail-over", "5"], "no meaning without --compare"),
         (["bench", "--fail-over", "-5"], "from 0 up"),
         (["bench", "--compare", "no-such.json"], "No such file"),
@@ -204,6 +214,7 @@ def test_a_record_of_other_cases_is_refused(record, capsys):
         (["bench", "--html", os.path.join("no", "such", "place")], "No such file"),
         (["bench", "--input", "x.npy"], "--input belongs to compare, not to bench"),
         (["compare", "--sizes", "16"], "--sizes belongs to bench, not to compare"),
+        (["compare", "--gap", "1ms"], "--gap belongs to bench, not to compare"),
         (["check", "--full"], "--full belongs to bench, not to check"),
         (["info", "--fail-over", "1"], "--fail-over belongs to bench, not to info"),
     ],
@@ -217,23 +228,24 @@ def test_bad_arguments(arguments, message, capsys):
 
 def test_sizes_with_a_suffix():
     options = {"dtype": None, "operations": None, "where": None, "threads": None, "most": None}
-    options |= {"contenders": None, "full": None, "sizes": "2K,3,1M"}
+    options |= {"contenders": None, "full": None, "gap": None, "sizes": "2K,3,1M"}
     chosen = command._select(type("Options", (), options), None)
     assert chosen.sizes == [3, 2048, 1 << 20]
 
 
-@pytest.mark.parametrize("option", ["--plot", "--html"])
+@pytest.mark.parametrize("option", ["--plot", "--plot-threads", "--html"])
 def test_plots_need_matplotlib(option, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    message = refused(["bench", option, str(tmp_path / "a.svg")], capsys)
+    message = refused(["bench", "--threads", "1,2", option, str(tmp_path / "a.svg")], capsys)
     assert f"{option} needs matplotlib" in message
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("option", ["--plot", "--plot-threads"])
 @pytest.mark.parametrize(("name", "start"), [("a.svg", b"<?xml"), ("a.png", b"\x89PNG\r\n")])
-def test_plot(name, start, tmp_path):
+def test_plot(name, start, option, tmp_path):
     pytest.importorskip("matplotlib", reason="draws the plots")
-    assert main([*SHORT, *ONE_CASE, "--plot", str(tmp_path / name)]) == 0
+    assert main([*SHORT, *ONE_CASE, "--threads", "1,2", option, str(tmp_path / name)]) == 0
     assert (tmp_path / name).read_bytes().startswith(start)
     assert os.listdir(tmp_path) == [name]
 
@@ -250,6 +262,14 @@ def test_html_is_one_page_that_needs_nothing_else(tmp_path):
     assert image.startswith(b"<?xml")
     for word in ("processor", fastrelu.isa, np.__version__, "NumPy multiply", "in place"):
         assert word in text
+
+
+@pytest.mark.parametrize(("threads", "plots"), [("2", 1), ("1,2", 2)])
+def test_html_has_a_plot_by_threads_if_there_are_several(threads, plots, tmp_path):
+    pytest.importorskip("matplotlib", reason="draws the plots")
+    path = tmp_path / "a.html"
+    assert main([*SHORT, *ONE_CASE, "--threads", threads, "--html", str(path)]) == 0
+    assert path.read_text(encoding="utf-8").count("<img") == plots
 
 
 def test_names_are_escaped_in_html(record):
@@ -453,6 +473,117 @@ def test_each_is_timed_with_its_threads():
     assert contender._replace(set_threads=None).threads([1, 3]) == [1]
 
 
+def test_a_list_of_threads_gives_a_table_by_threads(capsys):
+    assert main([*SHORT, *ONE_CASE, "--threads", "1,3,2"]) == 0
+    out = capsys.readouterr().out
+    table = out.partition("\nforward, out=, float32: GB/s by the number of threads\n")[2]
+    assert re.match(r"  elements +1 +2 +3\n +16  fastrelu( +\d+\.\d){3}\n", table)
+    assert re.search(r"^ +NumPy maximum +\d+\.\d +- +-$", table, re.MULTILINE)
+    assert re.search(r"^ +best copy  +\d+\.\d", table, re.MULTILINE)
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_one_number_of_threads_gives_none(capsys):
+    assert main([*SHORT, *ONE_CASE, "--threads", "2"]) == 0
+    assert "by the number of threads" not in capsys.readouterr().out
+
+
+def test_scaling_takes_the_best_copy():
+    row = {"operation": "forward", "output": "new", "dtype": "int8", "elements": 8, "threads": 2}
+    copies = [row | {"is_limit": True, "gigabytes_per_second": speed} for speed in (1, 3, 2)]
+    found = report.scaling([row | copies[0] | {"is_limit": False, "contender": "a"}, *copies])
+    assert found == {("forward", "new", "int8"): {8: {"a": {2: 1}, "best copy": {2: 3}}}}
+
+
+def test_a_rest_comes_before_each_round(monkeypatch):
+    seen = []
+    monkeypatch.setattr(measure, "rest", lambda: seen.append("rest"))
+    contender = fake(set_threads=seen.append)
+    timer = measure.RestedTimer(contender, 3, "seen.append('call')", {"seen": seen})
+    timer.timeit(2)
+    timer.after_gaps(1e-9, 1)
+    assert seen == ["rest", 3, "call", "call", "call", "rest", 3, "call", "call"]
+
+
+class FakeTime:
+    """A clock for measure.rest: so many other threads are busy until a time."""
+
+    def __init__(self, threads, until):
+        self.threads, self.until, self.now = threads, until, 0.0
+
+    def perf_counter(self):
+        return self.now
+
+    def process_time(self):
+        return self.threads * min(self.now, self.until)
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("threads", "until", "rested"), [(0, 0, 0.0005), (15, 0.0799, 0.0805), (1, 9, 0.3)]
+)
+def test_the_rest_lasts_until_other_threads_sleep(threads, until, rested, monkeypatch):
+    clock = FakeTime(threads, until)
+    monkeypatch.setattr(measure, "time", clock)
+    measure.rest()
+    assert clock.now == pytest.approx(rested, abs=0.0006)
+
+
+def test_each_call_after_a_gap(monkeypatch):
+    works, calls = [], []
+    monkeypatch.setattr(measure, "rest", lambda: None)
+    monkeypatch.setattr(measure, "work", lambda gap: works.append((gap, len(calls))))
+
+    def relu(x, y):
+        calls.append(np.maximum(0, x, out=y))
+
+    contender = fake(names={"relu": relu})
+    case = measure.Case("forward", "out=", "float32", 16)
+    found = measure.measure_case(case, [contender], [1], 0, 0.25)
+    assert [row.rounds for row in found.rows] == [measure.MIN_ROUNDS]
+    timed = 1 + measure.MIN_ROUNDS * measure.MIN_CALLS
+    assert [gap for gap, _ in works] == [0.25] * timed
+    assert len({count for _, count in works}) == timed
+
+
+def test_a_round_with_gaps_is_the_median_call(monkeypatch):
+    monkeypatch.setattr(measure, "work", lambda gap: None)
+    taken = iter([9.0, 5.0, 1.0, 7.0])
+    monkeypatch.setattr(measure.timeit.Timer, "timeit", lambda self, loops: next(taken))
+    timer = measure.RestedTimer(fake(), 1, "None", {})
+    assert timer.after_gaps(1, 3) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("500us", 5e-4), ("500µs", 5e-4), ("1ms", 1e-3), ("1.5ms", 1.5e-3), ("1s", 1)],
+)
+def test_gaps(text, seconds):
+    assert command._gap(text) == pytest.approx(seconds)
+
+
+def test_a_gap_is_said_and_repeated(tmp_path, capsys):
+    path = str(tmp_path / "old.json")
+    assert main([*SHORT, *ONE_CASE, "--gap", "10us", "--json", path]) == 0
+    out = capsys.readouterr().out
+    assert "gap: 0.01 ms of other work before each call" in out
+    assert "each call after 0.01 ms of other work" in " ".join(out.split())
+    assert json.loads((tmp_path / "old.json").read_text())["bench"]["selection"]["gap"] == 1e-5
+    assert main(["bench", "--compare", path, "--seconds", "0.01", "--fail-over", "1e9"]) == 0
+    assert "gap: 0.01 ms" in capsys.readouterr().out
+    message = refused(["bench", "--compare", path, "--gap", "0"], capsys)
+    assert "its calls come after a gap of 0.01 ms, those of this run after 0 ms" in message
+
+
+def test_what_gaps_leave_no_time_for_is_named():
+    cases = [measure.Case("forward", "out=", "float32", n) for n in (16, 32)]
+    found, _ = contenders.find(["numpy"])
+    outcomes = list(measure.measure(cases, found, [1], 0.01, gap=2e-3))
+    assert [outcome.reason for outcome in outcomes] == [None, "lack of time (--seconds)"]
+
+
 def test_threads_that_cannot_be_matched_are_left_out(monkeypatch):
     monkeypatch.setattr(contenders, "usable_cpus", lambda: 4)
     contender = fake(is_threaded=True)
@@ -532,3 +663,6 @@ def test_help_names_the_options(capsys):
         assert option in out
     for option in ("--every", "--compare", "--fail-over", "--plot", "--html"):
         assert option in out
+    for option in ("--gap", "--layer", "--shapes", "--plot-threads"):
+        assert option in out
+    assert "rest of 0.5 ms, of up to 300 ms" in " ".join(out.split())

@@ -458,7 +458,7 @@ def test_sizes_that_the_time_cannot_hold_are_named(capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "holds"),
-    [(SHORT, {"check", "rows"}), (["check"], {"check"}), (["info"], set())],
+    [(SHORT, {"check", "rows", "threads"}), (["check"], {"check"}), (["info"], set())],
     ids=["compare", "check", "info"],
 )
 @pytest.mark.usefixtures("quick_check")

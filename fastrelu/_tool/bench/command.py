@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import datetime
 import json
-import os
+import re
 import textwrap
 import time
 from pathlib import Path
@@ -15,18 +15,28 @@ import numpy as np
 import fastrelu
 from fastrelu import reference
 from fastrelu._limits import usable_cpus
+from fastrelu._threads import MAX_THREADS
 from fastrelu._tool.common import (
     BadInputError,
     as_json,
     dtype_named,
+    duration,
+    milliseconds,
     print_machine,
     refuse_oserror,
     whole_file,
 )
 from fastrelu._tool.operations import KERNEL_TYPES, takes
 
-from . import contenders, report
-from .measure import Case, measure, measure_case
+from . import contenders, layer, report
+from .measure import (
+    MAX_REST_SECONDS,
+    REST_SECONDS,
+    Case,
+    OtherProcesses,
+    measure,
+    measure_case,
+)
 
 SIZES = (16, 256, 4096, 1 << 16, 1 << 20, 1 << 24)
 SECONDS = 120.0
@@ -36,6 +46,11 @@ FULL_SECONDS = 3600.0
 FAIL_OVER = 10.0
 ATTEMPTS = 3  # to measure again what seems to be slower
 SUFFIXES = {"K": 10, "M": 20}
+PLOTS = ("plot", "plot-threads", "html")
+FILES = ("json", *PLOTS)
+GAP = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|µs|ms|s)")
+UNITS_IN_A_SECOND = {"us": 1e6, "µs": 1e6, "ms": 1e3, "s": 1}
+MAX_GAP = 1.0
 
 # A choice stands for all that begin with its word, so "mask" for both directions.
 OPERATIONS = {
@@ -55,6 +70,7 @@ class Selection(NamedTuple):
     sizes: list
     threads: list
     libraries: list
+    gap: float = 0.0
 
     def cases(self):
         return [
@@ -87,8 +103,21 @@ def add_options(parser):
         "--sizes", metavar="LIST", help="numbers of elements; K and M stand for 2**10 and 2**20"
     )
     group.add_argument(
-        "--threads", metavar="LIST", help="numbers of threads (default: 1 and all cores)"
+        "--threads",
+        metavar="LIST",
+        help="numbers of threads, like 1,2,4,8,16 (default: 1 and all cores); with a list, also "
+        "prints GB/s by the number of threads. Each round of each contender comes after a rest of "
+        f"{milliseconds(REST_SECONDS)}, of up to {milliseconds(MAX_REST_SECONDS)} while any "
+        "thread is busy",
     )
+    group.add_argument(
+        "--gap",
+        type=_gap,
+        metavar="TIME",
+        help="time single calls, each after so much other work of the calling thread, like 500us "
+        "or 1ms, and take their median (default: 0, calls that follow each other)",
+    )
+    layer.add_options(group)
     group.add_argument(
         "--contenders", metavar="LIST", help=f"besides fastrelu, from {', '.join(LIBRARIES)}"
     )
@@ -116,7 +145,10 @@ def add_options(parser):
         help=f"how much slower is a failure (default: {FAIL_OVER:g})",
     )
     group.add_argument(
-        "--plot", metavar="FILE", help="write a plot, .svg or .png; needs matplotlib"
+        "--plot", metavar="FILE", help="write a plot by size, .svg or .png; needs matplotlib"
+    )
+    group.add_argument(
+        "--plot-threads", metavar="FILE", help="the same by the number of threads, for each size"
     )
     group.add_argument(
         "--html", metavar="FILE", help="write a page with everything; needs matplotlib"
@@ -139,6 +171,11 @@ def run(options, record, progress):
     int
         The exit status: 1 if an output was wrong, or fastrelu became slower.
     """
+    if options.layer:
+        threads = _map(options.threads, _threads) or _default_threads()
+        return layer.run(options, sorted(threads), _seconds(options), record, progress)
+    if options.shapes is not None:
+        raise BadInputError("--shapes has no meaning without --layer")
     if options.fail_over is not None and options.compare is None:
         raise BadInputError("--fail-over has no meaning without --compare")
     old = None if options.compare is None else _load(options.compare)
@@ -148,14 +185,16 @@ def run(options, record, progress):
         raise BadInputError(
             f"no kernels for {', '.join(selection.operations)} of {', '.join(selection.dtypes)}"
         )
-    if old is not None and not {Case(*_case_of(row)) for row in old["rows"]} & set(cases):
-        raise BadInputError(f"--compare {options.compare}: holds nothing that this run measures")
-    kind = _plot_kind(options)
+    if old is not None:
+        _refuse_unlike(old, selection, f"--compare {options.compare}")
+    if options.plot_threads is not None and len(selection.threads) < 2:
+        raise BadInputError("--plot-threads needs two numbers of threads or more, by --threads 1,2")
+    paths = {name: vars(options)[name.replace("-", "_")] for name in FILES}
+    kinds = {name: plot_kind(f"--{name}", paths[name]) for name in PLOTS}
     with contextlib.ExitStack() as stack:
-        write_json, write_plot, write_html = (
-            stack.enter_context(whole_file(f"--{name}", getattr(options, name)))
-            for name in ("json", "plot", "html")
-        )
+        write = {
+            name: stack.enter_context(whole_file(f"--{name}", path)) for name, path in paths.items()
+        }
         progress.show("importing ...")
         found, missing = contenders.find(selection.libraries)
         progress.clear()
@@ -163,15 +202,43 @@ def run(options, record, progress):
         if old is not None:
             _measure_again(old, selection, found, options, record, progress)
             status |= _compare(old, options, record)
-        write_json(as_json(record))
-        if record["rows"] and (options.plot or options.html):
-            from .plot import draw
-
-            if options.plot:
-                write_plot(draw(record, kind))
-            if options.html:
-                write_html(report.as_html(record, draw(record, "svg")))
+        contents = {"json": as_json(record)}
+        if record["rows"]:
+            contents |= _drawn(record, kinds)
+        for name, content in contents.items():
+            write[name](content)
     return status
+
+
+def _refuse_unlike(old, selection, what):
+    """Refuse an earlier run that measured nothing that this run measures."""
+    if not {Case(*_case_of(row)) for row in old["rows"]} & set(selection.cases()):
+        raise BadInputError(f"{what}: holds nothing that this run measures")
+    gap = old["bench"]["selection"].get("gap", 0)
+    if gap != selection.gap:
+        raise BadInputError(
+            f"{what}: its calls come after a gap of {milliseconds(gap)}, those of this run after "
+            f"{milliseconds(selection.gap)}"
+        )
+
+
+def _drawn(record, kinds):
+    """Return the contents of the files with plots, from the kind of each that is wanted."""
+    if not any(kinds.values()):
+        return {}
+    from .plot import draw, draw_threads, title_of
+
+    rows, title = record["rows"], title_of(record)
+    contents = {}
+    if kinds["plot"]:
+        contents["plot"] = draw(rows, title, kinds["plot"])
+    if kinds["plot-threads"]:
+        contents["plot-threads"] = draw_threads(rows, title, kinds["plot-threads"])
+    if kinds["html"]:
+        several = len(record["bench"]["selection"]["threads"]) > 1
+        of_threads = draw_threads(rows, title, "svg") if several else None
+        contents["html"] = report.as_html(record, draw(rows, title, "svg"), of_threads)
+    return contents
 
 
 def _measure(selection, found, missing, options, record, progress):
@@ -181,6 +248,7 @@ def _measure(selection, found, missing, options, record, progress):
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "selection": selection._asdict(),
         "versions": versions,
+        "rest_seconds": [REST_SECONDS, MAX_REST_SECONDS],
         "remarks": [],
     }
     print_machine(record)
@@ -191,14 +259,17 @@ def _measure(selection, found, missing, options, record, progress):
         for c in found
         if c.set_threads is None
     }
-    print(f"threads: {threads} ({', '.join(fixed.values())}); about {_duration(_seconds(options))}")
+    print(f"threads: {threads} ({', '.join(fixed.values())}); about {duration(_seconds(options))}")
+    if selection.gap:
+        print(f"gap: {milliseconds(selection.gap)} of other work before each call")
 
     def announce(case, number, left):
-        progress.show(f"{case} ({number} of {len(cases)}), {_duration(left)} left")
+        progress.show(f"{case} ({number} of {len(cases)}), {duration(left)} left")
 
     outcomes = []
     load = OtherProcesses()
-    for outcome in measure(cases, found, selection.threads, _seconds(options), announce):
+    seconds = _seconds(options)
+    for outcome in measure(cases, found, selection.threads, seconds, announce, selection.gap):
         if not outcomes or outcomes[-1].case[:3] != outcome.case[:3]:
             progress.print(f"\n{report.heading(outcome.case)}\n{report.HEADER}")
         outcomes.append(outcome)
@@ -219,7 +290,10 @@ def _measure(selection, found, missing, options, record, progress):
     if record["wrong"]:
         remarks.append(f"WRONG outputs, which were not timed: {len(record['wrong'])}.")
     record["bench"]["remarks"] = remarks
-    print(f"\n{report.NOTES}", end="")
+    if options.threads is not None and len(selection.threads) > 1:
+        for line in report.scaling_lines(record["rows"]):
+            print(line)
+    print(f"\n{report.notes(selection.gap)}")
     for line in [*remarks, *(f"! {warning}" for warning in record["noise"]["warnings"])]:
         print(textwrap.fill(line, 100, subsequent_indent="  "))
     return int(bool(record["wrong"]))
@@ -236,7 +310,8 @@ def _measure_again(old, selection, found, options, record, progress):
         for case in dict.fromkeys(Case(*_case_of(row)) for _, row in slower):
             progress.show(f"{case}, again")
             with fastrelu.num_threads(fastrelu.get_num_threads()):
-                outcome = measure_case(case, found, selection.threads, time.perf_counter() + budget)
+                until = time.perf_counter() + budget
+                outcome = measure_case(case, found, selection.threads, until, selection.gap)
             again = {report.key(row): row for row in outcome.as_dicts()}
             record["rows"] = [
                 min(row, again.get(report.key(row), row), key=lambda row: row["seconds"])
@@ -253,31 +328,6 @@ def _compare(old, options, record):
     return int(slower > 0)
 
 
-class OtherProcesses:
-    """The processor time of other processes since the start, if Linux reports it."""
-
-    def __init__(self):
-        self.start = self._now()
-
-    def busy_cores(self):
-        """Return how many cores other processes or virtual machines kept busy on average."""
-        now = self._now()
-        if self.start is None or now is None:
-            return None
-        wall, used = (b - a for a, b in zip(self.start, now, strict=True))
-        return max(0.0, used / wall)
-
-    @staticmethod
-    def _now():
-        try:
-            fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
-            user, nice, system, _, _, irq, softirq, steal = map(int, fields)
-        except (OSError, ValueError):
-            return None
-        ticks = user + nice + system + irq + softirq + steal
-        return time.perf_counter(), ticks / os.sysconf("SC_CLK_TCK") - time.process_time()
-
-
 def _load(path):
     """Return the record of an earlier run."""
     with refuse_oserror(f"--compare {path}"):
@@ -287,7 +337,9 @@ def _load(path):
         for row in record["rows"]:
             report.check_row(row)
         selection = Selection(**record["bench"]["selection"])
-        if not record["rows"] or not all(isinstance(value, list) for value in selection):
+        if not record["rows"] or not all(isinstance(value, list) for value in selection[:-1]):
+            raise ValueError
+        if not 0 <= selection.gap <= MAX_GAP:
             raise ValueError
         if not set(selection.operations) <= contenders.OPERATIONS.keys():
             raise ValueError
@@ -303,7 +355,7 @@ def _select(options, old):
         list(contenders.OPERATIONS),
         list(contenders.OUTPUTS),
         list(FULL_SIZES if options.full else SIZES),
-        sorted({1, usable_cpus()}),
+        _default_threads(),
         list(LIBRARIES),
     )
     if old is not None and not options.full:
@@ -315,8 +367,9 @@ def _select(options, old):
         "sizes": _map(options.sizes, lambda text: _whole(text, "--sizes")),
         "threads": _map(options.threads, _threads),
         "libraries": _picked("contenders", options.contenders, LIBRARIES),
+        "gap": options.gap,
     }
-    chosen = default._replace(**{name: value for name, value in given.items() if value})
+    chosen = default._replace(**{n: value for n, value in given.items() if value is not None})
     if options.most is not None:
         if options.sizes is not None:
             raise BadInputError("--most has no meaning beside --sizes")
@@ -326,6 +379,10 @@ def _select(options, old):
         sizes=sorted(chosen.sizes),
         threads=sorted(chosen.threads),
     )
+
+
+def _default_threads():
+    return sorted({1, usable_cpus()})
 
 
 def _map(text, function):
@@ -359,12 +416,20 @@ def _whole(text, option):
 
 
 def _threads(text):
-    n = _whole(text, "--threads")
-    try:
-        with fastrelu.num_threads(n):
-            return n
-    except (ValueError, OverflowError) as error:
-        raise BadInputError(f"--threads {n}: {error}") from None
+    if re.fullmatch("[1-9][0-9]?", text) and int(text) <= MAX_THREADS:
+        return int(text)
+    raise BadInputError(
+        f"--threads: numbers from 1 to {MAX_THREADS} are needed, like 1,2,4, not {text!r}"
+    )
+
+
+def _gap(text):
+    found = GAP.fullmatch("0s" if text == "0" else text)
+    if found and (seconds := float(found[1]) / UNITS_IN_A_SECOND[found[2]]) <= MAX_GAP:
+        return seconds
+    raise argparse.ArgumentTypeError(
+        f"0 or a time up to {milliseconds(MAX_GAP)} is needed, like 500us or 1ms, not {text!r}"
+    )
 
 
 def _percent(text):
@@ -374,21 +439,19 @@ def _percent(text):
     raise argparse.ArgumentTypeError(f"a number from 0 up is needed, not {text!r}")
 
 
-def _plot_kind(options):
-    """Return "svg" or "png", or None without --plot; raise if a plot cannot be drawn."""
-    kind = None
-    if options.plot is not None:
-        kind = Path(options.plot).suffix.lower()[1:]
-        if kind not in ("svg", "png"):
-            raise BadInputError(f"--plot {options.plot}: the name must end in .svg or .png")
-    for option in ("plot", "html"):
-        if getattr(options, option) is not None:
-            try:
-                import matplotlib.figure
+def plot_kind(option, path):
+    """Return "svg", "png" or "html", or None without a path; raise if it cannot be drawn."""
+    if path is None:
+        return None
+    kind = "html" if option == "--html" else Path(path).suffix.lower()[1:]
+    if kind not in ("svg", "png") and option != "--html":
+        raise BadInputError(f"{option} {path}: the name must end in .svg or .png")
+    try:
+        import matplotlib.figure
 
-                matplotlib.figure.Figure, matplotlib.rc_context  # noqa: B018
-            except Exception as error:  # a broken installation may raise any
-                raise BadInputError(f"--{option} needs matplotlib: {error}") from None
+        matplotlib.figure.Figure, matplotlib.rc_context  # noqa: B018
+    except Exception as error:  # a broken installation may raise any
+        raise BadInputError(f"{option} needs matplotlib: {error}") from None
     return kind
 
 
@@ -402,8 +465,3 @@ def _fail_over(options):
 
 def _case_of(row):
     return [row[name] for name in Case._fields]
-
-
-def _duration(seconds):
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"

@@ -223,7 +223,7 @@ def _torch(arrays):
     }
 
 
-def _set_torch_threads(n):
+def set_torch_threads(n):
     import torch
 
     torch.set_num_threads(n)
@@ -483,7 +483,7 @@ CONTENDERS = (
             ("subtract", "in place"): "relu_(x.sub_(1))",
         },
         _torch,
-        _set_torch_threads,
+        set_torch_threads,
     ),
     Contender(
         "ONNX Runtime",
@@ -575,7 +575,7 @@ CONTENDERS = (
         "torch",
         {("copy", "new"): "x.clone()", ("copy", "out="): "y.copy_(x)"},
         _torch,
-        _set_torch_threads,
+        set_torch_threads,
     ),
 )
 LIMITS_OF_NUMPY = [c for c in CONTENDERS if c.is_limit and c.library == "numpy"]

@@ -1,6 +1,7 @@
 """The measurement: checks every contender's output, then times a case's contenders, interleaved."""
 
 import math
+import os
 import statistics
 import time
 import timeit
@@ -27,8 +28,14 @@ from fastrelu._tool.compare import (
 from .contenders import OPERATIONS, UnavailableError
 
 ROUND_SECONDS = 1e-3
+# Threads of other pools that still spin take cores from what is timed next. Measured on 2 cores
+# from the last call until they sleep, in ms: numexpr and JAX 0, fastrelu 0.6, PyTorch and Numba
+# (GCC's OpenMP) 8, ONNX Runtime 90, the BLAS of NumPy 100. Documented for LLVM's and Intel's: 200.
 REST_SECONDS = 0.5e-3
-MAX_RESTS = 40
+MAX_REST_SECONDS = 300e-3
+# Of the single calls that a round with gaps times.
+MIN_CALLS = 11
+MAX_CALLS = 101
 MAX_COLUMNS = 256  # of a layer, as networks have them
 POISON = 85
 USUAL_SPEED = 1e10  # bytes per second, to divide the time among the cases
@@ -88,7 +95,8 @@ class Row(NamedTuple):
     The time of one contender for one case with one number of threads.
 
     `bytes` are those that it must read and write. `seconds` is the time per call of the fastest
-    round, `median_seconds` that of the median round.
+    round, `median_seconds` that of the median round. With a gap, that of a round is the median of
+    its calls.
     """
 
     contender: str
@@ -243,7 +251,7 @@ class OperandsOfLimit(Operands):
 
 
 class RestedTimer(timeit.Timer):
-    """A timer of one contender that sets its threads and, at the end, waits until they sleep."""
+    """A timer of one contender that waits until all threads sleep, then sets its threads."""
 
     def __init__(self, contender, threads, statement, names):
         super().__init__(statement, globals=names)
@@ -258,26 +266,60 @@ class RestedTimer(timeit.Timer):
         return evaluate(f"lambda: {self.statement}", self.names)
 
     def timeit(self, loops):
+        rest()
         self.contender.use_threads(self.threads)
         if self.is_short:
             super().timeit(1)  # wakes its threads and fills the caches
         seconds = super().timeit(loops)
         self.is_short = seconds / loops < 10 * ROUND_SECONDS
-        if self.threads > 1:
-            rest()
         return seconds
+
+    def after_gaps(self, gap, calls):
+        """Return the median seconds of single calls, each after so many seconds of other work."""
+        rest()
+        self.contender.use_threads(self.threads)
+        super().timeit(1)
+        found = []
+        for _ in range(calls):
+            work(gap)
+            found.append(super().timeit(1))
+        return statistics.median(found)
 
 
 def rest():
-    """Sleep until all threads of this process are idle: some pools spin for milliseconds."""
-    for _ in range(MAX_RESTS):
-        used, now = time.process_time(), time.perf_counter()
+    """Sleep until all threads of this process are idle, within MAX_REST_SECONDS."""
+    end = time.perf_counter() + MAX_REST_SECONDS
+    while (now := time.perf_counter()) < end:
+        used = time.process_time()
         time.sleep(REST_SECONDS)
         if time.process_time() - used < 0.3 * (time.perf_counter() - now):
             return
 
 
-def measure(cases, contenders, threads, seconds, announce=None):
+def work(seconds):
+    """Keep the calling thread busy with Python code."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def time_after_gaps(timers, gap, until):
+    """Return, for each RestedTimer, what after_gaps returns in each of MIN_ROUNDS rounds."""
+    start = time.perf_counter()
+    a_call = sum(gap + timer.after_gaps(gap, 1) for timer in timers)
+    rests = time.perf_counter() - start - a_call  # with the first call of each
+    fitting = ((until - time.perf_counter()) / MIN_ROUNDS - rests) / a_call
+    calls = int(min(MAX_CALLS, max(MIN_CALLS, fitting)))
+    rounds = [[] for _ in timers]
+    order = list(range(len(timers)))
+    for _ in range(MIN_ROUNDS):
+        for i in order:
+            rounds[i].append(timers[i].after_gaps(gap, calls))
+        order.reverse()
+    return rounds
+
+
+def measure(cases, contenders, threads, seconds, announce=None, gap=0):
     """
     Check and time all contenders on all cases.
 
@@ -293,6 +335,8 @@ def measure(cases, contenders, threads, seconds, announce=None):
         About how long it may take. Sizes that do not fit are left out; the first is always timed.
     announce : callable, optional
         Called with each case, its number from 1 and the seconds left, before it is measured.
+    gap : float, optional
+        The seconds of other work before each call; with 0 calls follow each other.
 
     Yields
     ------
@@ -300,8 +344,8 @@ def measure(cases, contenders, threads, seconds, announce=None):
         One for each case.
     """
     end = time.perf_counter() + seconds
-    costs = [_usual_cost(case, contenders, threads) for case in cases]
-    call_seconds = {}
+    costs = [_usual_cost(case, contenders, threads, gap) for case in cases]
+    known = {}
     np.empty(MAX_HEAP_ARRAY, np.uint8)
     with fastrelu.num_threads(fastrelu.get_num_threads()):
         for i, case in enumerate(cases):
@@ -309,21 +353,23 @@ def measure(cases, contenders, threads, seconds, announce=None):
             if announce is not None:
                 announce(case, i + 1, max(0, min(end - start, sum(costs[i:]))))
             budget = (end - start) * costs[i] / sum(costs[i:])
-            needed = call_seconds.get(case[:3], 0) * case.bytes * (MIN_ROUNDS + 2)
+            rows, seconds_per_byte = known.get(case[:3], (0, 0))
+            calls = MIN_ROUNDS * MIN_CALLS if gap else MIN_ROUNDS + 2
+            needed = rows * calls * (gap + seconds_per_byte * case.bytes)
             if needed > 3 * max(budget, MIN_SECONDS):
                 yield Outcome(case, [], [], [], "lack of time (--seconds)")
             elif MAX_ARRAYS * case.elements * np.dtype(case.dtype).itemsize > free_memory():
                 yield Outcome(case, [], [], [], "lack of memory")
             else:
-                outcome = measure_case(case, contenders, threads, start + budget)
+                outcome = measure_case(case, contenders, threads, start + budget, gap)
                 if outcome.rows:  # the median, because other processes may disturb a row
                     usual = statistics.median(row.seconds for row in outcome.rows)
-                    call_seconds[case[:3]] = usual * len(outcome.rows) / case.bytes
+                    known[case[:3]] = len(outcome.rows), usual / case.bytes
                 yield outcome
 
 
-def measure_case(case, contenders, threads, until):
-    """Check and time all contenders on one case; return the Outcome."""
+def measure_case(case, contenders, threads, until, gap=0):
+    """Check and time all contenders on one case, calls after a gap; return the Outcome."""
     outcome = Outcome(case, [], [], [])
     operands = {False: Operands(case), True: OperandsOfLimit(case)}
     timers = []
@@ -339,7 +385,10 @@ def measure_case(case, contenders, threads, until):
                 outcome.left_out.append(LeftOut(contender.name, str(error)))
             except MismatchError as error:
                 outcome.wrong.append(str(error))
-        times = time_interleaved(timers, until, ROUND_SECONDS) if timers else []
+        if gap and timers:
+            times = time_after_gaps(timers, gap, until)
+        else:
+            times = time_interleaved(timers, until, ROUND_SECONDS) if timers else []
     copied = 2 * operands[True].arrays["x"].nbytes
     for timer, rounds in zip(timers, times, strict=True):
         contender = timer.contender
@@ -403,11 +452,15 @@ def _placed(arrays):
     return placed
 
 
-def _usual_cost(case, contenders, threads):
+def _usual_cost(case, contenders, threads, gap):
     """Return the seconds that all rounds of a case would take at the usual speed."""
     count = sum(c.statement(case.operation, case.output) is not None for c in contenders)
-    a_round = max(ROUND_SECONDS, case.bytes / USUAL_SPEED)
-    return max(1, count) * len(threads) * MAX_ROUNDS * a_round
+    a_call = case.bytes / USUAL_SPEED
+    if gap:
+        rounds = MIN_ROUNDS * MAX_CALLS * (gap + a_call)
+    else:
+        rounds = MAX_ROUNDS * max(ROUND_SECONDS, a_call)
+    return max(1, count) * len(threads) * rounds
 
 
 def free_memory():
@@ -440,3 +493,28 @@ def checked_timer(contender, threads, operands, case):
         raise UnavailableError(reason) from None
     operands.check(result, what)
     return RestedTimer(contender, threads, statement, names)
+
+
+class OtherProcesses:
+    """The processor time of other processes since the start, if Linux reports it."""
+
+    def __init__(self):
+        self.start = self._now()
+
+    def busy_cores(self):
+        """Return how many cores other processes or virtual machines kept busy on average."""
+        now = self._now()
+        if self.start is None or now is None:
+            return None
+        wall, used = (b - a for a, b in zip(self.start, now, strict=True))
+        return max(0.0, used / wall)
+
+    @staticmethod
+    def _now():
+        try:
+            fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+            user, nice, system, _, _, irq, softirq, steal = map(int, fields)
+        except (OSError, ValueError):
+            return None
+        ticks = user + nice + system + irq + softirq + steal
+        return time.perf_counter(), ticks / os.sysconf("SC_CLK_TCK") - time.process_time()

@@ -3,8 +3,12 @@
 import base64
 import html
 import statistics
+import textwrap
 
-from fastrelu._tool.common import binary, human
+from fastrelu._tool.common import binary, human, milliseconds
+from fastrelu._tool.compare import MIN_ROUNDS
+
+from .measure import MAX_CALLS, MAX_REST_SECONDS, MIN_CALLS, REST_SECONDS
 
 NOISY_SPREAD = 0.25
 NOISY_FRACTION = 0.25
@@ -14,18 +18,24 @@ HEADER = (
     f"{'elements':>10}  {'where':5} {'threads':>7} {'fastrelu':>8} {'±':>5} {'ns/elem':>7}"
     f" {'GB/s':>7} {'limit':>6}  {'best other':16} {'time':>8} {'faster':>8}"
 )
+HOT = "Times: the fastest of interleaved rounds, of calls that follow each other"
+AFTER_GAPS = """\
+Times: the fastest of {rounds} interleaved rounds, each the median of {least} to {most}
+single calls, each call after {gap} of other work: Python code in the calling thread, which leaves
+the arrays in the caches"""
 NOTES = """\
-Times: the fastest of interleaved rounds; ±: how far the median lies above it. GB/s: the bytes that
-must be read and written (operands and output; a row counts once, a mask as a bit per element),
-divided by the time. limit: this GB/s divided by that of the best copy with at most as many threads,
-timed in the same rounds between arrays that occupy as much memory. "new" uses the allocator of each
-library; some reuse memory from call to call. "in place" uses less memory than any copy; from the
-second call on, its operand holds no value below zero, in every library. With few elements the
-overhead of a call dominates, for a copy too. best other: the fastest other library with at most as
-many threads; its number of threads follows the x. add: x + b, b an array; add row: b a row of a
-matrix; subtract: x - 1. Outputs were checked by value before timing. Arrays of the benchmark are
-aligned to 64 bytes; those that NumPy allocates often are not.
-"""
+{times}; ±: how far the median round lies above it. A rest of {rest} comes before each round, of up
+to {most_rest} while any thread of this process is busy, for some pools keep theirs awake. GB/s: the
+bytes that must be read and written (operands and output; a row counts once, a mask as a bit per
+element), divided by the time. limit: this GB/s divided by that of the best copy with at most as
+many threads, timed in the same rounds between arrays that occupy as much memory. "new" uses the
+allocator of each library; some reuse memory from call to call. "in place" uses less memory than any
+copy; from the second call on, its operand holds no value below zero, in every library. With few
+elements the overhead of a call dominates, for a copy too. best other: the fastest other library
+with at most as many threads; its number of threads follows the x. add: x + b, b an array; add row:
+b a row of a matrix; subtract: x - 1. Outputs were checked by value before timing. Arrays of the
+benchmark are aligned to 64 bytes; those that NumPy allocates often are not."""
+BEST_COPY = "best copy"
 ROW_KEY = ("contender", "threads", "operation", "output", "dtype", "elements")
 
 
@@ -61,6 +71,56 @@ def lines(outcome, every=False):
                 name = f"  {row.contender}"
                 found.append(f"{name:17} {row.threads:>7} {_figures(row, outcome)}")
     return found
+
+
+def notes(gap):
+    """Return what the figures mean, as a paragraph; the gap is in seconds."""
+    times = HOT
+    if gap:
+        times = AFTER_GAPS.format(
+            rounds=MIN_ROUNDS, least=MIN_CALLS, most=MAX_CALLS, gap=milliseconds(gap)
+        )
+    text = NOTES.format(
+        times=times,
+        rest=milliseconds(REST_SECONDS),
+        most_rest=milliseconds(MAX_REST_SECONDS),
+    )
+    return textwrap.fill(text, 100)
+
+
+def scaling(rows):
+    """
+    Return the GB/s by the number of threads, from the rows of a record.
+
+    Returns
+    -------
+    dict
+        From (operation, output, dtype) to a dict from the elements to a dict from each contender,
+        and the best of the copies, to a dict from the number of threads to GB/s.
+    """
+    found = {}
+    for row in rows:
+        group = found.setdefault(tuple(row[name] for name in ("operation", "output", "dtype")), {})
+        name = BEST_COPY if row["is_limit"] else row["contender"]
+        speeds = group.setdefault(row["elements"], {}).setdefault(name, {})
+        speed = row["gigabytes_per_second"]
+        speeds[row["threads"]] = max(speed, speeds.get(row["threads"], speed))
+    return found
+
+
+def scaling_lines(rows):
+    """Return the lines of a table of the GB/s by the number of threads."""
+    threads = sorted({row["threads"] for row in rows})
+    heads = "".join(f"{n:>7}" for n in threads)
+    for group, sizes in scaling(rows).items():
+        yield f"\n{', '.join(group)}: GB/s by the number of threads"
+        yield f"{'elements':>10}  {'':16}{heads}"
+        for elements, speeds in sizes.items():
+            size = f"{elements:,}"
+            for name, of in speeds.items():
+                figures = "".join(f"{of[n]:>7.1f}" if n in of else f"{'-':>7}" for n in threads)
+                yield f"{size:>10}  {name:16}{figures}"
+                size = ""
 
 
 def summary(outcomes):
@@ -181,8 +241,9 @@ def compare(old, new, percent):
     return found, len(slower)
 
 
-def as_html(record, plot):
-    """Return a self-contained page: machine, versions, plots, tables."""
+def as_html(record, plot, plot_of_threads=None):
+    """Return a self-contained page: machine, versions, plots, tables; the plots are SVG."""
+    gap = record["bench"]["selection"].get("gap", 0)
     about = {
         "command": record["command"],
         "date": record["bench"]["date"],
@@ -196,7 +257,6 @@ def as_html(record, plot):
         **record["bench"]["versions"],
         "threads": record["bench"]["selection"]["threads"],
     }
-    image = f"data:image/svg+xml;base64,{base64.b64encode(plot).decode()}"
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
@@ -205,8 +265,16 @@ def as_html(record, plot):
             *(f'<p class="warning">{html.escape(w)}</p>' for w in record["noise"]["warnings"]),
             _table(("", ""), [(name, _listed(value)) for name, value in about.items()]),
             "<h2>By size</h2>",
-            f'<img alt="time per element and bytes per second, by size" src="{image}">',
-            f"<h2>All rows</h2>\n<p>{html.escape(NOTES)}</p>",
+            _image("time per element and bytes per second, by size", plot),
+            *(
+                []
+                if plot_of_threads is None
+                else [
+                    "<h2>By threads</h2>",
+                    _image("bytes per second, by threads", plot_of_threads),
+                ]
+            ),
+            f"<h2>All rows</h2>\n<p>{html.escape(notes(gap))}</p>",
             *_tables(record["rows"]),
             *(f"<p>{html.escape(line)}</p>" for line in record["bench"]["remarks"]),
             "</body></html>\n",
@@ -225,6 +293,11 @@ tr.fastrelu { font-weight: bold } tr.limit { color: #777 }
 summary { cursor: pointer; font-weight: bold }
 </style>
 """
+
+
+def _image(what, plot):
+    data = base64.b64encode(plot).decode()
+    return f'<img alt="{what}" src="data:image/svg+xml;base64,{data}">'
 
 
 def _tables(rows):

@@ -1,0 +1,168 @@
+"""The results of several machines: those that are stored, and how they are printed and drawn."""
+
+import importlib.util
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+PATH = Path(__file__).parents[2] / "bench" / "results.py"
+if not PATH.is_file():
+    pytest.skip("bench/ is not beside these tests", allow_module_level=True)
+
+spec = importlib.util.spec_from_file_location("results", PATH)
+results = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(results)
+main = importlib.import_module("fastrelu._tool.main")
+
+STORED = sorted(results.FOLDER.glob("*.json"))
+QUICK = ["bench", "--contenders", "numpy", "--seconds", "0.01"]
+RECORDS = {
+    "main": ["--most", "16", "--seconds", "0.01"],
+    "bench": [*QUICK, "--operations", "forward", "--sizes", "16,32", "--threads", "1,2"],
+    "gap": [*QUICK, "--operations", "forward", "--sizes", "16", "--gap", "1us", "--threads", "2"],
+    "layer": [*QUICK, "--layer", "--shapes", "4x3x5", "--threads", "1,2"],
+}
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Return the paths of records of each kind by name."""
+    folder = tmp_path_factory.mktemp("records")
+    paths = {name: folder / f"{name}.json" for name in RECORDS}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "check", lambda: [])
+        for name, arguments in RECORDS.items():
+            assert main.main([*arguments, "--json", str(paths[name])]) == 0
+    return paths
+
+
+def refused(arguments, capsys):
+    """Return the line with which the command refuses its arguments."""
+    with pytest.raises(SystemExit) as exit_:
+        results.main([str(argument) for argument in arguments])
+    assert exit_.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    return err
+
+
+def strings_of(value):
+    if isinstance(value, dict):
+        return [text for pair in value.items() for part in pair for text in strings_of(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in strings_of(part)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_a_stored_record_names_no_folder_and_no_host(path):
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["machine"].keys() == {"cpu", "cores", "cache_bytes", "system"}
+    assert len(record["machine"]["system"].split()) == 3
+    assert [text for text in strings_of(record) if re.search(r"(^|[\s'\"=])[~/.]*/", text)] == []
+
+
+def test_the_stored_records_are_the_default(capsys):
+    assert results.main([]) == 0
+    out = capsys.readouterr().out
+    for path in STORED:
+        assert re.search(rf"^{path.stem} +\S", out, re.MULTILINE)
+
+
+def test_records_of_every_kind_side_by_side(records, capsys):
+    assert results.main([str(path) for path in records.values()]) == 0
+    out = capsys.readouterr().out
+    tables = dict(re.findall(r"^(\w.*, float32)\n((?:.+\n)+)", out, re.MULTILINE))
+    assert tables["forward, out=, float32"].split("\n")[0].split() == ["main", "bench", "gap"]
+    row = next(line for line in tables["forward, out=, float32"].splitlines() if " 16 " in line)
+    assert row.count("x") == 3
+    row = next(line for line in tables["forward, out=, float32"].splitlines() if " 32 " in line)
+    assert (row.split()[1], row.split()[-1]) == ("-", "-")
+    assert tables["layer 4x3x5 with bias, pair, in place, float32"].split()[0] == "layer"
+    assert "each call after 0.001 ms of other work" in out
+
+
+def test_the_best_number_of_threads_or_every(records, capsys):
+    assert results.main([str(records["bench"])]) == 0
+    best = capsys.readouterr().out
+    assert results.main([str(records["bench"]), "--every"]) == 0
+    every = capsys.readouterr().out
+    assert (best.count("x\n"), every.count("x\n")) == (6, 12)
+    assert "The number of threads is the\nfastest" in best
+    assert "The number of threads is" not in every
+
+
+def test_faster_is_than_the_best_with_at_most_as_many_threads():
+    case = {"operation": "forward", "output": "new", "dtype": "int8", "elements": 8}
+    ours = case | {"contender": "fastrelu", "threads": 2, "seconds": 2.0, "is_limit": False}
+    rows = [
+        ours,
+        *(
+            ours | {"contender": "other", "threads": threads, "seconds": seconds}
+            for threads, seconds in ((1, 9.0), (2, 6.0), (4, 1.0))
+        ),
+        ours | {"contender": "copy", "seconds": 1.0, "is_limit": True},
+        ours | {"contender": "other", "seconds": 1.0, "elements": 9},
+    ]
+    assert results.Result("name", {}, rows).times_faster(ours) == 3.0
+    assert results.Result("name", {}, rows[:1]).times_faster(ours) is None
+
+
+def test_a_remark_is_printed_and_marks_the_column(records, tmp_path, capsys):
+    record = json.loads(records["bench"].read_text()) | {"remark": "of an old version"}
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(record))
+    assert results.main([str(path)]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^ +! of an old version$", out, re.MULTILINE)
+    assert re.search(r"^ +old !$", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("option", ["--plot", "--plot-threads"])
+@pytest.mark.parametrize(("name", "start"), [("a.svg", b"<?xml"), ("a.png", b"\x89PNG\r\n")])
+def test_plot(name, start, option, records, tmp_path):
+    pytest.importorskip("matplotlib", reason="draws the plots")
+    path = tmp_path / name
+    assert results.main([*map(str, records.values()), option, str(path)]) == 0
+    assert path.read_bytes().startswith(start)
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_what_cannot_be_drawn_is_refused(records, tmp_path, capsys):
+    path = tmp_path / "a.svg"
+    assert "layers alone" in refused([records["layer"], "--plot", path], capsys)
+    message = refused([records["gap"], records["main"], "--plot-threads", path], capsys)
+    assert "no record has several numbers of threads" in message
+    assert "must end in .svg or .png" in refused([records["main"], "--plot", "a.pdf"], capsys)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff", b"[]", b"{}", b'{"rows": []}', b'{"bench": {}, "rows": [1]}', b"[" * 100_000],
+    ids=["nothing", "binary", "list", "empty", "no rows", "damaged", "deep"],
+)
+def test_a_bad_record_is_one_line(content, tmp_path, capsys):
+    path = tmp_path / "bad.json"
+    path.write_bytes(content)
+    assert f"{path}: not a record of python -m fastrelu --json" in refused([path], capsys)
+
+
+def test_missing_and_repeated_records_are_refused(records, capsys):
+    assert "no-such.json: No such file" in refused(["no-such.json"], capsys)
+    message = refused([records["main"], records["main"]], capsys)
+    assert "several records have the name main" in message
+
+
+def test_an_interrupt_leaves_no_file(records, tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(results, "lines", interrupted)
+    assert results.main([str(records["bench"]), "--plot", str(tmp_path / "a.svg")]) == 130
+    assert capsys.readouterr().err == "python bench/results.py: interrupted\n"
+    assert os.listdir(tmp_path) == []
