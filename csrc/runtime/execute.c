@@ -6,6 +6,7 @@
 
 #include "kernels/compiler.h"
 #include "runtime/threads.h"
+#include "runtime/transpose.h"
 
 struct fastrelu_thresholds fastrelu_current_thresholds = {SIZE_MAX, 1, SIZE_MAX, 1,
                                                           SIZE_MAX, 0, SIZE_MAX};
@@ -221,6 +222,8 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
     }
     for (int i = 0; i <= inputs; i++)
         bytes += kernel->itemsize * fastrelu_elements_of(operands, i);
+    if (fastrelu_execute_transposed(kernel, operands, bytes))
+        return;
     struct execution execution = {.loop = kernel->strided,
                                   .args = operands->args,
                                   .steps = steps,

@@ -1,8 +1,10 @@
 """Arrays of any strides on the fast path: values, layout, overlap, and nothing else written."""
 
+import itertools
+
 import numpy as np
 import pytest
-from helpers import OPERATIONS, every_kernel, failing, unify_nans
+from helpers import OPERATIONS, SENTINEL, every_kernel, failing, unify_nans
 
 import fastrelu
 from fastrelu import reference
@@ -56,6 +58,73 @@ def same_view(of, memory, view):
     """Return the view of another memory that the view is of its own."""
     offset = view.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
     return np.ndarray(view.shape, view.dtype, of, offset, view.strides)
+
+
+def in_order(values, order, turned, step=1):
+    """Return a view of these values, its axes in that order in memory, and all its memory."""
+    spans = [values.shape[axis] for axis in order]
+    spans[-1] = spans[-1] * step + 3
+    memory = np.full(np.prod(spans) * values.itemsize, SENTINEL, "u1").view(values.dtype)
+    view = memory.reshape(spans)[..., 2 : spans[-1] - 1 : step].transpose(np.argsort(order))
+    view = np.flip(view, turned)
+    view[...] = values
+    return view, memory
+
+
+ROWS = [1, 15, 16, 63, 64, 65, 197]
+COLUMNS = [1, 16, 63, 64, 65, 127, 128, 129, 389]
+
+
+def transposed_cases():
+    """Return shapes around those of panels and their groups, each with a way to go and a seed."""
+    shapes = [*itertools.product(ROWS, COLUMNS), (0, 100), (100, 0), (513, 517)]
+    shapes += [(3, 40, 70), (40, 3, 70), (65, 33, 5), (2, 17, 3, 129), (3, 65, 33, 2)]
+    ways = itertools.cycle(itertools.product([None, 1, 2, 3, 7], [False, True]))
+    return [
+        (shape, *way, seed) for seed, (shape, way) in enumerate(zip(shapes, ways, strict=False))
+    ]
+
+
+@every_kernel(SOME_TYPES)
+def test_inputs_that_lie_along_another_axis(
+    operation, ufunc, oracle, n_inputs, chunked, random_values, assert_same_bits, dtype
+):
+    def operand(rng, shape, role, order, step=1):
+        values = random_values(dtype, int(np.prod(shape)), role).reshape(shape)
+        turned = tuple(np.flatnonzero(rng.random(len(shape)) < 0.25))
+        return in_order(values, order, turned, step)
+
+    def check(case):
+        shape, threads, fetched, seed = case
+        rng = np.random.default_rng(seed)
+        axes = rng.permutation(len(shape))
+        if threads:
+            chunked(threads, fetched)
+        foreign = rng.integers(n_inputs)
+        inputs = []
+        for i in range(n_inputs):
+            kind = (
+                "foreign" if i == foreign else rng.choice(["foreign", "same", "broadcast", "any"])
+            )
+            of_shape = list(shape)
+            if kind == "broadcast":
+                of_shape[rng.integers(len(shape))] = 1
+            order = {"same": axes, "any": rng.permutation(len(shape))}.get(kind, axes[::-1])
+            inputs.append(operand(rng, of_shape, 1 + i, order, rng.choice([1, 1, 1, 2]))[0])
+        out, memory = operand(rng, shape, 0, axes, rng.choice([1, 1, 2]))
+        in_place = seed % 5 == 0 and foreign > 0
+        if in_place:
+            inputs[0] = out
+        expected = oracle(*map(np.ascontiguousarray, inputs))
+        beside = memory.copy()
+        assert ufunc(*inputs, out=out) is out
+        unify_nans(operation, out, expected)
+        assert_same_bits(out, expected)
+        if out.size:
+            same_view(beside, memory, out)[...] = out
+        assert_same_bits(memory, beside)
+
+    assert failing(check, transposed_cases()) == []
 
 
 @pytest.mark.parametrize(
