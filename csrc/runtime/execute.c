@@ -222,7 +222,8 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
     }
     for (int i = 0; i <= inputs; i++)
         bytes += kernel->itemsize * fastrelu_elements_of(operands, i);
-    if (fastrelu_execute_transposed(kernel, operands, bytes))
+    const int n_threads = choose_threads(bytes);
+    if (fastrelu_execute_transposed(kernel, operands, bytes, n_threads))
         return;
     struct execution execution = {.loop = kernel->strided,
                                   .args = operands->args,
@@ -231,7 +232,6 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
                                   .mask = NO_MASK,
                                   .n = n,
                                   .operands = operands};
-    const int n_threads = choose_threads(bytes);
     if (fastrelu_is_contiguous(kernel, steps))
         execution.loop = kernel->streaming && aligned && n * kernel->itemsize >= MIN_STREAM &&
                                  use_streaming_stores(operands->args, inputs, bytes, n_threads)

@@ -15,7 +15,8 @@ enum {
     MIN_SIDE = 16,  /* of both axes: with fewer, the lines of the inputs stay in the first cache */
     GROUP_ROWS = 8, /* panels of a group, which half a second cache holds */
     GROUP_COLUMNS = 4,
-    STREAMS = 16, /* at most so many runs are recognized, and read ahead, at a time */
+    MIN_FETCHED = 20 << 20, /* bytes of a call: not all in a last cache */
+    STREAMS = 16,           /* at most so many runs are recognized, and read ahead, at a time */
     CACHE_LINE = 64
 };
 
@@ -240,7 +241,8 @@ static int find_row_axis(const struct fastrelu_operands *operands, size_t itemsi
 }
 
 int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
-                                const struct fastrelu_operands *operands, size_t bytes)
+                                const struct fastrelu_operands *operands, size_t bytes,
+                                int n_threads)
 {
     const int inner = operands->axes - 1, row_axis = find_row_axis(operands, kernel->itemsize);
     const size_t *shape = operands->shape;
@@ -254,8 +256,7 @@ int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
 
     struct panels panels = {.transpose = transpose_of(kernel->itemsize),
                             .itemsize = kernel->itemsize,
-                            .fetched = bytes >= fastrelu_current_thresholds.streaming_bytes / 2 &&
-                                       shape[row_axis] >= MAX_COLUMNS &&
+                            .fetched = bytes >= MIN_FETCHED && shape[row_axis] >= MAX_COLUMNS &&
                                        shape[inner] >= MAX_COLUMNS,
                             .operands = *operands};
     for (int axis = row_axis; axis < inner; axis++) {
@@ -281,10 +282,6 @@ int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
         groups *= panels.operands.shape[axis];
     groups *= (shape[row_axis] + panels.group_rows - 1) / panels.group_rows;
     groups *= (shape[inner] + panels.group_columns - 1) / panels.group_columns;
-    if (bytes >= fastrelu_current_thresholds.parallel_bytes)
-        fastrelu_parallel_for(groups, execute_group, &panels);
-    else
-        for (size_t group = 0; group < groups; group++)
-            execute_group(&panels, group);
+    fastrelu_parallel_for(n_threads, groups, execute_group, &panels);
     return 1;
 }
