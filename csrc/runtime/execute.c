@@ -207,24 +207,28 @@ void fastrelu_execute_large_masked(const struct fastrelu_mask_kernel *kernel, ch
     execute_rows(&execution, 1, kernel->itemsize, n_threads);
 }
 
+static size_t bytes_of(const struct fastrelu_kernel *kernel,
+                       const struct fastrelu_operands *operands)
+{
+    size_t bytes = 0;
+    for (int i = 0; i <= kernel->inputs; i++)
+        bytes += kernel->itemsize * fastrelu_elements_of(operands, i);
+    return bytes;
+}
+
 static void execute_axes(const struct fastrelu_kernel *kernel,
-                         const struct fastrelu_operands *operands)
+                         const struct fastrelu_operands *operands, size_t bytes, int n_threads)
 {
     const int inputs = kernel->inputs, inner = operands->axes - 1;
     const size_t n = operands->shape[inner];
     const ptrdiff_t *steps = operands->steps[inner];
-    size_t rows = 1, bytes = 0;
+    size_t rows = 1;
     int aligned = 1;
 
     for (int axis = 0; axis < inner; axis++) {
         rows *= operands->shape[axis];
         aligned &= operands->steps[axis][inputs] % STREAM_ALIGNMENT == 0;
     }
-    for (int i = 0; i <= inputs; i++)
-        bytes += kernel->itemsize * fastrelu_elements_of(operands, i);
-    const int n_threads = choose_threads(bytes);
-    if (fastrelu_execute_transposed(kernel, operands, bytes, n_threads))
-        return;
     struct execution execution = {.loop = kernel->strided,
                                   .args = operands->args,
                                   .steps = steps,
@@ -306,11 +310,21 @@ static void execute_tiles(const struct fastrelu_kernel *kernel,
     tiled.steps[0][row_operand] = 0;
     tiled.shape[0] = (n * rows - head) / tile_n;
     tiled.shape[1] = tile_n;
-    if (tiled.shape[0])
-        execute_axes(kernel, &tiled);
-
-    for (int i = 0; i <= out; i++)
-        tiled.args[i] += (ptrdiff_t)tiled.shape[0] * tiled.steps[0][i];
+    const size_t bytes = rows * n * itemsize * (size_t)out;
+    if (bytes >= fastrelu_current_thresholds.parallel_bytes ||
+        bytes >= fastrelu_current_thresholds.streaming_bytes) {
+        if (tiled.shape[0])
+            execute_axes(kernel, &tiled, bytes, choose_threads(bytes));
+        for (int i = 0; i <= out; i++)
+            tiled.args[i] += (ptrdiff_t)tiled.shape[0] * tiled.steps[0][i];
+    } else {
+        fastrelu_loop *const loop =
+            fastrelu_is_contiguous(kernel, tiled.steps[1]) ? kernel->contiguous : kernel->strided;
+        for (size_t tile = 0; tile < tiled.shape[0]; tile++) {
+            loop(tiled.args, tiled.steps[1], tile_n);
+            move(tiled.args, tiled.steps[0], 1);
+        }
+    }
     const size_t left = (n * rows - head) % tile_n;
     if (left)
         fastrelu_execute(kernel, tiled.args, tiled.steps[1], left);
@@ -324,6 +338,10 @@ void fastrelu_execute_operands(const struct fastrelu_kernel *kernel,
         fastrelu_execute(kernel, operands->args, operands->steps[0], operands->shape[0]);
     else if (row_operand >= 0)
         execute_tiles(kernel, operands, row_operand);
-    else
-        execute_axes(kernel, operands);
+    else {
+        const size_t bytes = bytes_of(kernel, operands);
+        const int n_threads = choose_threads(bytes);
+        if (!fastrelu_execute_transposed(kernel, operands, bytes, n_threads))
+            execute_axes(kernel, operands, bytes, n_threads);
+    }
 }
