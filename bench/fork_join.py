@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,14 @@ def main():
         program = Path(folder, "fork_join")
         sources = [ROOT / "bench/fork_join.c", ROOT / "csrc/runtime/threads.c"]
         flags = ["-std=gnu11", "-O2", "-fopenmp", "-pthread", f"-I{ROOT / 'csrc'}"]
-        command = [os.environ.get("CC", "gcc"), *flags, "-o", program, *sources, "-lm"]
+        command = [
+            *shlex.split(os.environ.get("CC", "gcc")),
+            *flags,
+            "-o",
+            program,
+            *sources,
+            "-lm",
+        ]
         try:
             subprocess.run(command, check=True)
         except (OSError, subprocess.CalledProcessError) as error:

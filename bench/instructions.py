@@ -174,7 +174,14 @@ def read(path, may_be_missing):
     if may_be_missing and not path.exists():
         return {group: {} for group in (*GROUPS, "versions")}
     with refuse_oserror(f"--file {path}"):
-        return json.loads(path.read_text())
+        text = path.read_text()
+    try:
+        record = json.loads(text)
+        if not all(isinstance(record[group], dict) for group in (*GROUPS, "versions")):
+            raise TypeError
+    except (ValueError, TypeError, KeyError):
+        raise BadInputError(f"--file {path}: not a record that --write has written") from None
+    return record
 
 
 def change(counted, kept):

@@ -110,6 +110,8 @@ def load(path):
             raise ValueError
         [result.times_faster(row) for row in rows]
         list(result.about())
+        sorted(result.ours())
+        [float(row["gigabytes_per_second"]) for row in rows]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ZeroDivisionError):
         raise BadInputError(
             f"{path}: not a record of python -m fastrelu --json, nor of bench --json"

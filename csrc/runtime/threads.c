@@ -60,14 +60,15 @@ void fastrelu_parallel_for(int n_threads, size_t n_chunks, fastrelu_body *body, 
    CROWDED_NS    The same where the pool has more threads than the process has CPUs.
    HELP_NS       A thread that has done its chunks waits so long before it looks for others'.
    END_NS        The caller spins so long for a worker's last chunk.
-   LOST_NS       A worker that has kept the caller waiting so long had lost its CPU: then calls are
-                 serial for RECOVERY times as long. */
+   LOST_NS       A worker that has kept the caller waiting so long had lost its CPU: then short
+   calls are serial for RECOVERY times as long, or as MOST_LOST_NS. */
 enum {
     AWAKE_NS = 100000,
     CROWDED_NS = 2000,
     HELP_NS = 2000,
     END_NS = 50000,
     LOST_NS = 500000,
+    MOST_LOST_NS = 5000000,
     RECOVERY = 20
 };
 
@@ -86,6 +87,7 @@ struct member {
     APART atomic_uint state;
     atomic_int cpu; /* where it last began to run chunks */
     int n_threads, fpstatus;
+    unsigned fpcontrol; /* of the caller */
     fastrelu_body *body;
     const void *context;
     atomic_size_t next;
@@ -100,7 +102,6 @@ static struct {
     pthread_t threads[FASTRELU_MAX_THREADS];
     long ids[FASTRELU_MAX_THREADS];
     atomic_llong last_call, serial_until;
-    atomic_int packed;
 
     APART atomic_uint_least64_t asleep; /* a bit for each that sleeps, or has not been started */
     APART atomic_int unclaimed;         /* ranges with chunks that nobody has taken */
@@ -151,8 +152,6 @@ static void wake_children(int me, int n_threads)
             wake(&pool.members[i].state);
 }
 
-static int waker_of(int number) { return (number - 1) / 2; }
-
 #if defined(__linux__)
 
 static void record_cpu(int me)
@@ -162,39 +161,28 @@ static void record_cpu(int me)
         atomic_store_explicit(&pool.members[me].cpu, cpu, memory_order_relaxed);
 }
 
-/* Sleeps until it is called.
-
-   The kernel of a virtual machine may take a CPU whose host has put it to rest for a busy one, and
-   wake a thread on the CPU of the one that wakes it: the two then run in turns. Once that has
-   happened, workers sleep with that CPU forbidden to them. */
-static void sleep_until_called(int me)
+/* The kernel of a virtual machine may take a CPU that its host has put to rest for a busy one, and
+   wake a thread on the CPU of the one that wakes it, where the two then run in turns. A worker that
+   finds itself there goes to another CPU, and may return. */
+static void leave_cpu_of_waker(int me)
 {
-    atomic_uint *const state = &pool.members[me].state;
-    const int cpu = atomic_load_explicit(&pool.members[waker_of(me)].cpu, memory_order_relaxed);
-    cpu_set_t usable, others, now;
+    const struct member *const waker = &pool.members[(me - 1) / 2];
+    const int cpu = sched_getcpu();
+    cpu_set_t usable, others;
 
-    CPU_ZERO(&others);
-    if (atomic_load(&pool.packed) && cpu >= 0 && cpu < CPU_SETSIZE &&
-        sched_getaffinity(0, sizeof usable, &usable) == 0) {
-        others = usable;
-        CPU_CLR(cpu, &others);
-    }
-    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0) {
-        sleep_while_equal(state, IDLE);
-        /* It may have been changed meanwhile from without. */
-        if (sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &others))
-            sched_setaffinity(0, sizeof usable, &usable);
-    } else {
-        sleep_while_equal(state, IDLE);
-        if (sched_getcpu() == cpu)
-            atomic_store(&pool.packed, 1);
-    }
+    if (cpu < 0 || cpu != atomic_load_explicit(&waker->cpu, memory_order_relaxed) ||
+        sched_getaffinity(0, sizeof usable, &usable) != 0)
+        return;
+    others = usable;
+    CPU_CLR(cpu, &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+        sched_setaffinity(0, sizeof usable, &usable);
 }
 
 #else
 
 static void record_cpu(int me) { (void)me; }
-static void sleep_until_called(int me) { sleep_while_equal(&pool.members[me].state, IDLE); }
+static void leave_cpu_of_waker(int me) { (void)me; }
 
 #endif
 
@@ -211,8 +199,9 @@ static void *worker(void *number)
         unsigned called = CALLED;
         if (!spin_while_equal(&member->state, IDLE, crowded ? CROWDED_NS : AWAKE_NS)) {
             atomic_fetch_or(&pool.asleep, bit(me));
-            sleep_until_called(me);
+            sleep_while_equal(&member->state, IDLE);
             atomic_fetch_and(&pool.asleep, ~bit(me));
+            leave_cpu_of_waker(me);
         }
         if (atomic_load(&member->state) == STOPPED)
             return NULL;
@@ -221,6 +210,7 @@ static void *worker(void *number)
         record_cpu(me);
         crowded = member->n_threads > pool.n_cpus;
         wake_children(me, member->n_threads);
+        fastrelu_set_fpcontrol(member->fpcontrol);
         fastrelu_clear_fpstatus();
         run_range(member);
         run_others_ranges(me, member->n_threads);
@@ -292,12 +282,25 @@ static void before_fork(void)
     while (atomic_exchange(&pool.busy, 2) != 0)
         sleep_while_equal(&pool.busy, 2);
     stop();
+    lock_sleepers();
+}
+
+static void after_fork(void)
+{
+    unlock_sleepers();
+    unlock();
+}
+
+static void after_fork_in_child(void)
+{
+    renew_sleepers();
+    unlock();
 }
 
 void fastrelu_init_threads(void)
 {
     if (!pool.usable)
-        pool.usable = pthread_atfork(before_fork, unlock, unlock) == 0;
+        pool.usable = pthread_atfork(before_fork, after_fork, after_fork_in_child) == 0;
 }
 
 /* Waits until a worker has done its last chunk. */
@@ -313,11 +316,13 @@ static void await(struct member *member)
             sleep_while_equal(&member->state, AWAITED);
     const long long now = monotonic_ns(), lost = now - begin;
     if (lost > LOST_NS)
-        atomic_store(&pool.serial_until, now + RECOVERY * lost);
+        atomic_store(&pool.serial_until,
+                     now + RECOVERY * (lost < MOST_LOST_NS ? lost : MOST_LOST_NS));
 }
 
 static void run_with(int n_threads, size_t n_chunks, fastrelu_body *body, const void *context)
 {
+    const unsigned fpcontrol = fastrelu_get_fpcontrol();
     int fpstatus = 0;
 
     record_cpu(0);
@@ -325,6 +330,7 @@ static void run_with(int n_threads, size_t n_chunks, fastrelu_body *body, const 
         struct member *const member = &pool.members[i];
         member->n_threads = n_threads;
         member->fpstatus = 0;
+        member->fpcontrol = fpcontrol;
         member->body = body;
         member->context = context;
         member->end = n_chunks * (size_t)(i + 1) / (size_t)n_threads;
@@ -377,7 +383,7 @@ int fastrelu_choose_threads(size_t awake, size_t woken)
         return 1;
     if (least == most)
         return (int)most;
-    if (atomic_load_explicit(&pool.serial_until, memory_order_relaxed)) {
+    if (least < 2 && atomic_load_explicit(&pool.serial_until, memory_order_relaxed)) {
         if (monotonic_ns() < atomic_load(&pool.serial_until))
             return 1;
         atomic_store(&pool.serial_until, 0);

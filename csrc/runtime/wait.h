@@ -65,12 +65,19 @@ static inline void wake(atomic_uint *word)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
+static inline void lock_sleepers(void) {}
+static inline void unlock_sleepers(void) {}
+static inline void renew_sleepers(void) {}
+
 #else
 
-static struct {
+struct sleepers {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-} sleepers = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER};
+};
+
+static const struct sleepers no_sleepers = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER};
+static struct sleepers sleepers = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER};
 
 static inline void sleep_while_equal(atomic_uint *word, unsigned value)
 {
@@ -87,6 +94,11 @@ static inline void wake(atomic_uint *word)
     pthread_cond_broadcast(&sleepers.changed);
     pthread_mutex_unlock(&sleepers.lock);
 }
+
+/* Around a fork: threads that sleep, or are about to, are not in the child. */
+static inline void lock_sleepers(void) { pthread_mutex_lock(&sleepers.lock); }
+static inline void unlock_sleepers(void) { pthread_mutex_unlock(&sleepers.lock); }
+static inline void renew_sleepers(void) { sleepers = no_sleepers; }
 
 #endif
 

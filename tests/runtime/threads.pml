@@ -4,6 +4,8 @@
    `asleep` may miss a worker that goes to sleep at the same time, so that a wake may always be
    left out, except when workers are stopped. A few times a sleeper wakes for no reason.
 
+   Memory is sequentially consistent here; affinities, and when calls are serial, are left out.
+
    Proved for every order: each chunk of a call runs once, and within that call; a call returns when
    all its chunks are done; workers are stopped before a fork; nobody waits for ever. */
 
