@@ -15,9 +15,13 @@ __all__ = [
     "add_relu",
     "cache_info",
     "clear_cache",
+    "clipped_relu",
+    "clipped_relu_backward",
     "get_num_threads",
     "implementations",
     "isa",
+    "leaky_relu",
+    "leaky_relu_backward",
     "num_threads",
     "numpy_is_patched",
     "patch_numpy",
@@ -31,6 +35,8 @@ __all__ = [
     "set_cache_limit",
     "set_num_threads",
     "show_config",
+    "soft_threshold",
+    "soft_threshold_backward",
     "subtract_relu",
     "unpatch_numpy",
 ]
@@ -40,6 +46,12 @@ relu = _functions.relu
 relu_backward = _functions.relu_backward
 add_relu = _functions.add_relu
 subtract_relu = _functions.subtract_relu
+leaky_relu = _functions.leaky_relu
+leaky_relu_backward = _functions.leaky_relu_backward
+clipped_relu = _functions.clipped_relu
+clipped_relu_backward = _functions.clipped_relu_backward
+soft_threshold = _functions.soft_threshold
+soft_threshold_backward = _functions.soft_threshold_backward
 relu_with_mask = _functions.relu_with_mask
 relu_backward_from_mask = _functions.relu_backward_from_mask
 

@@ -175,7 +175,7 @@ GIL_THRESHOLD = FASTRELU_GIL_THRESHOLD
 
 cdef enum:
     MAX_LOOPS = 32  # 13 types with kernels, and those of the plain loops and of objects
-    MAX_OPERANDS = 3
+    MAX_OPERANDS = 4
 
 # What NumPy keeps pointers to: it lives as long as the ufunc, which is for ever.
 cdef struct LoopTable:

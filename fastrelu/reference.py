@@ -125,28 +125,11 @@ def relu_backward(
     >>> fastrelu.relu_backward(np.array([1.0, 2.0, 3.0]), np.array([-1.0, 0.0, 1.0]))
     array([0., 0., 3.])
     """
-    # The type of a Python number is weak: beside an array it takes the array's.
-    grad, x = (a if type(a) in (int, float) else np.asanyarray(a) for a in (grad, x))
-    if dtype is None:
-        types = [
-            a if type(a) in (int, float) else _checked("relu_backward", a.dtype) for a in (grad, x)
-        ]
-        dtype = np.result_type(*types)
-        if dtype.kind == "b":
-            dtype = np.dtype(np.int8)
-    dtype = np.dtype(dtype)
-    if dtype.kind == "b" or not is_real(dtype):
-        raise TypeError(f"relu_backward takes integers and real floats, not {dtype}")
-    grad, x = (
-        np.asarray(a, dtype) if type(a) in (int, float) else a.astype(dtype, casting=casting)
-        for a in (grad, x)
-    )
-    zero = zero_of(dtype)
+    grad, x = _reals("relu_backward", (grad, x), dtype, casting, of_bools=np.int8)
+    y, _, grad, x = _broadcast(grad, (grad, x), out, where, order, subok)
+    zero = zero_of(y.dtype)
     with np.errstate(all="ignore"):
-        stops = np.zeros(grad.shape, bool) | np.less_equal(np.asarray(x), zero)
-    if grad.shape != stops.shape:  # not by np.broadcast_arrays, which stops at 32 dimensions
-        grad = np.broadcast_to(grad, stops.shape, subok=subok)
-    y = np.array(grad, order=order, subok=subok)
+        stops = np.less_equal(x, zero)
     y[stops] = zero
     return _deliver(y, out, where, casting)
 
@@ -272,6 +255,443 @@ def subtract_relu(
     array([0., 0., 2.])
     """
     return _rectified(np.subtract, x, y, out, where, casting, order, dtype, subok)
+
+
+def leaky_relu(
+    x,
+    negative_slope,
+    /,
+    out=None,
+    *,
+    where=True,
+    casting="same_kind",
+    order="K",
+    dtype=None,
+    subok=True,
+):
+    """
+    Leaky ReLU: x where it is not below zero, else x * negative_slope, element by element.
+
+    ``np.where(x < 0, x * negative_slope, x)``, which multiplies only where the product is the
+    result: x itself passes, bit for bit, unless ``x < 0``. So NaN passes with its sign and payload,
+    and -0.0 stays -0.0. A slope for each channel makes it PReLU.
+
+    Parameters
+    ----------
+    x : array_like
+        Real floats, or integers where negative_slope is a float.
+    negative_slope : array_like
+        The slope below zero: a number, or an array that broadcasts with x.
+    out : ndarray, or tuple of one ndarray, optional
+        Where the result goes: of a shape that the operands broadcast to. It may be one of them.
+    where : array_like of bool, optional
+        Where out is written; elsewhere it keeps what it held.
+    casting, order, dtype, subok
+        As every ufunc takes them.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the broadcast shape and the common dtype of the operands; a scalar if all are. It is
+        out, if that was given.
+
+    Raises
+    ------
+    TypeError
+        If the common dtype of the operands is not a real float, as where all are integers, if one
+        is of a type of ml_dtypes, or if the result does not fit the dtype of out under the casting
+        rule.
+    ValueError
+        If the shapes do not broadcast, or out is read-only.
+
+    See Also
+    --------
+    leaky_relu_backward : its gradient.
+    relu : the same with the slope 0, where infinities give 0.
+
+    Notes
+    -----
+    Floating-point warnings are those of the products alone. ``-inf * 0`` is NaN and an invalid
+    value; ``np.maximum(x, negative_slope * x)`` takes the wrong branch where the slope is above 1
+    or below 0.
+
+    The name of the parameter is PyTorch's. A. L. Maas, A. Y. Hannun and A. Y. Ng, "Rectifier
+    nonlinearities improve neural network acoustic models", ICML 2013; K. He, X. Zhang, S. Ren and
+    J. Sun, "Delving deep into rectifiers", ICCV 2015, for PReLU.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.leaky_relu(np.array([-2.0, -0.0, 3.0]), 0.1)
+    array([-0.2, -0. ,  3. ])
+    >>> fastrelu.leaky_relu(np.full((2, 2), -1.0), np.array([0.1, 0.5]))  # a slope for each column
+    array([[-0.1, -0.5],
+           [-0.1, -0.5]])
+    """
+    x, slope = _floats("leaky_relu", (x, negative_slope), dtype, casting)
+    y, written, x, slope = _broadcast(x, (x, slope), out, where, order, subok)
+    with np.errstate(all="ignore"):
+        below = np.less(x, 0)
+    np.multiply(x, slope, out=np.asarray(y), where=below & written)
+    return _deliver(y, out, where, casting)
+
+
+def leaky_relu_backward(
+    grad,
+    x,
+    negative_slope,
+    /,
+    out=None,
+    *,
+    where=True,
+    casting="same_kind",
+    order="K",
+    dtype=None,
+    subok=True,
+):
+    """
+    Gradient of leaky_relu: grad where x is above zero, else grad * negative_slope.
+
+    grad itself passes, bit for bit, unless ``x <= 0``, so also where x is NaN. Nothing is
+    multiplied elsewhere.
+
+    Parameters
+    ----------
+    grad : array_like
+        The gradient with respect to the output of leaky_relu.
+    x : array_like
+        The input of leaky_relu; or its output, which gives the same if the slope is not below 0.
+    negative_slope : array_like
+        The slope below zero: a number, or an array that broadcasts with the others.
+    out : ndarray, or tuple of one ndarray, optional
+        Where the result goes: of a shape that the operands broadcast to. It may be one of them.
+    where : array_like of bool, optional
+        Where out is written; elsewhere it keeps what it held.
+    casting, order, dtype, subok
+        As every ufunc takes them.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the broadcast shape and the common dtype of the operands; a scalar if all are. It is
+        out, if that was given.
+
+    Raises
+    ------
+    TypeError
+        If the common dtype of the operands is not a real float, as where all are integers, if one
+        is of a type of ml_dtypes, or if the result does not fit the dtype of out under the casting
+        rule.
+    ValueError
+        If the shapes do not broadcast, or out is read-only.
+
+    See Also
+    --------
+    leaky_relu : the forward pass.
+
+    Notes
+    -----
+    The derivative has no value at 0; the slope is taken there, as PyTorch does. The gradient with
+    respect to the slope is ``grad * np.minimum(x, 0)``, summed over what the slope is shared by.
+
+    Floating-point warnings are those of the products alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.leaky_relu_backward(np.array([1.0, 2.0, 3.0]), np.array([-1.0, 0.0, 1.0]), 0.5)
+    array([0.5, 1. , 3. ])
+    """
+    operands = _floats("leaky_relu_backward", (grad, x, negative_slope), dtype, casting)
+    y, written, grad, x, slope = _broadcast(operands[0], operands, out, where, order, subok)
+    with np.errstate(all="ignore"):
+        stops = np.less_equal(x, 0)
+    np.multiply(grad, slope, out=np.asarray(y), where=stops & written)
+    return _deliver(y, out, where, casting)
+
+
+def clipped_relu(
+    x, max_value, /, out=None, *, where=True, casting="same_kind", order="K", dtype=None, subok=True
+):
+    """
+    Clipped ReLU: ``np.minimum(relu(x), max_value)``, element by element; with 6, ReLU6.
+
+    x itself passes, bit for bit, unless ``x < 0`` or ``x > max_value``. So NaN passes with its sign
+    and payload, and -0.0 stays -0.0. No floating-point warning is ever given.
+
+    Parameters
+    ----------
+    x : array_like
+        Integers, bool or real floats; and of ml_dtypes, where it is installed, the integers and
+        real floats.
+    max_value : array_like
+        The upper bound: a number, or an array that broadcasts with x.
+    out : ndarray, or tuple of one ndarray, optional
+        Where the result goes: of a shape that the operands broadcast to. It may be one of them.
+    where : array_like of bool, optional
+        Where out is written; elsewhere it keeps what it held.
+    casting, order, dtype, subok
+        As every ufunc takes them.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the broadcast shape and the common dtype of the operands (bool gives the default
+        integer); a scalar if both are. It is out, if that was given.
+
+    Raises
+    ------
+    TypeError
+        If the common dtype is neither an integer nor a real float, or if the result does not fit
+        the dtype of out under the casting rule.
+    ValueError
+        If the shapes do not broadcast, or out is read-only.
+
+    See Also
+    --------
+    clipped_relu_backward : its gradient.
+    relu : the same without an upper bound.
+
+    Notes
+    -----
+    Where max_value is below zero, it is the result everywhere, as `np.minimum` has it; where it is
+    NaN too. Only where x is NaN, x is.
+
+    A. Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010, for the bound of 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.clipped_relu(np.array([-2.0, 3.0, 8.0]), 6)
+    array([0., 3., 6.])
+    """
+    x, max_value = _reals("clipped_relu", (x, max_value), dtype, casting, of_bools=int)
+    y, _, x, max_value = _broadcast(x, (x, max_value), out, where, order, subok)
+    _rectify(y)
+    with np.errstate(all="ignore"):
+        exceeds = ~np.less_equal(np.asarray(y), max_value) & np.equal(x, x)
+    y[exceeds] = max_value[exceeds]
+    return _deliver(y, out, where, casting)
+
+
+def clipped_relu_backward(
+    grad,
+    x,
+    max_value,
+    /,
+    out=None,
+    *,
+    where=True,
+    casting="same_kind",
+    order="K",
+    dtype=None,
+    subok=True,
+):
+    """
+    Gradient of clipped_relu: grad where x lies between 0 and max_value, else 0.
+
+    grad itself passes, bit for bit, where ``0 < x < max_value``, and where x is NaN: nothing is
+    multiplied. No floating-point warning is ever given.
+
+    Parameters
+    ----------
+    grad : array_like
+        The gradient with respect to the output of clipped_relu.
+    x : array_like
+        The input of clipped_relu, or its output, which gives the same.
+    max_value : array_like
+        The upper bound: a number, or an array that broadcasts with the others.
+    out : ndarray, or tuple of one ndarray, optional
+        Where the result goes: of a shape that the operands broadcast to. It may be one of them.
+    where : array_like of bool, optional
+        Where out is written; elsewhere it keeps what it held.
+    casting, order, dtype, subok
+        As every ufunc takes them.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the broadcast shape and the common dtype of the operands; a scalar if all are. It is
+        out, if that was given.
+
+    Raises
+    ------
+    TypeError
+        If the common dtype of the operands is not a real float, as where all are integers, if one
+        is of a type of ml_dtypes, or if the result does not fit the dtype of out under the casting
+        rule.
+    ValueError
+        If the shapes do not broadcast, or out is read-only.
+
+    See Also
+    --------
+    clipped_relu : the forward pass.
+
+    Notes
+    -----
+    The derivative has no value at 0 and at max_value; 0 is taken there, as PyTorch's ``relu6``
+    does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.clipped_relu_backward(np.ones(4), np.array([-1.0, 3.0, 6.0, 8.0]), 6)
+    array([0., 1., 0., 0.])
+    """
+    operands = _floats("clipped_relu_backward", (grad, x, max_value), dtype, casting)
+    y, _, grad, x, max_value = _broadcast(operands[0], operands, out, where, order, subok)
+    with np.errstate(all="ignore"):
+        passes = np.greater(x, 0) & np.less(x, max_value) | np.not_equal(x, x)
+    y[~passes] = 0
+    return _deliver(y, out, where, casting)
+
+
+def soft_threshold(
+    x, threshold, /, out=None, *, where=True, casting="same_kind", order="K", dtype=None, subok=True
+):
+    """
+    Soft threshold: ``np.sign(x) * relu(np.abs(x) - threshold)``, element by element.
+
+    Each x moves towards zero by threshold, and those within it become 0. A NaN in x passes, bit for
+    bit. In all else the values and floating-point warnings are those of the expression.
+
+    Parameters
+    ----------
+    x : array_like
+        Real floats, or integers where threshold is a float.
+    threshold : array_like
+        How far x moves: a number, or an array that broadcasts with x. Below zero, x moves away
+        from 0.
+    out : ndarray, or tuple of one ndarray, optional
+        Where the result goes: of a shape that the operands broadcast to. It may be one of them.
+    where : array_like of bool, optional
+        Where out is written; elsewhere it keeps what it held.
+    casting, order, dtype, subok
+        As every ufunc takes them.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the broadcast shape and the common dtype of the operands; a scalar if all are. It is
+        out, if that was given.
+
+    Raises
+    ------
+    TypeError
+        If the common dtype of the operands is not a real float, as where all are integers, if one
+        is of a type of ml_dtypes, or if the result does not fit the dtype of out under the casting
+        rule.
+    ValueError
+        If the shapes do not broadcast, or out is read-only.
+
+    See Also
+    --------
+    soft_threshold_backward : its gradient.
+    subtract_relu : the same for x that is not negative.
+
+    Notes
+    -----
+    Its signs of zero are those of the expression: -0.0 where a negative x is within the threshold,
+    0.0 where x is -0.0. An infinite x and an infinite threshold give NaN and an invalid value.
+
+    It is the proximal operator of ``threshold * abs(x)``: D. L. Donoho, "De-noising by
+    soft-thresholding", IEEE Transactions on Information Theory 41, 1995.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.soft_threshold(np.array([-2.0, -0.3, 0.3, 2.0]), 0.5)
+    array([-1.5, -0. ,  0. ,  1.5])
+    """
+    x, threshold = _floats("soft_threshold", (x, threshold), dtype, casting)
+    y, written, x, threshold = _broadcast(x, (x, threshold), out, where, order, subok)
+    with np.errstate(all="ignore"):
+        missing = np.not_equal(x, x)
+        sign, magnitude = np.where(missing, 1, np.sign(x)), np.where(missing, 0, np.abs(x))
+    difference = np.zeros_like(magnitude)
+    np.subtract(magnitude, threshold, out=difference, where=written)
+    product = np.zeros_like(magnitude)
+    np.multiply(sign, _rectify(difference), out=product, where=written)
+    y[~missing] = product[~missing]
+    return _deliver(y, out, where, casting)
+
+
+def soft_threshold_backward(
+    grad,
+    x,
+    threshold,
+    /,
+    out=None,
+    *,
+    where=True,
+    casting="same_kind",
+    order="K",
+    dtype=None,
+    subok=True,
+):
+    """
+    Gradient of soft_threshold: grad where x lies outside the threshold, else 0.
+
+    grad itself passes, bit for bit, unless ``abs(x) <= threshold``, so also where x is NaN: nothing
+    is multiplied. No floating-point warning is ever given.
+
+    Parameters
+    ----------
+    grad : array_like
+        The gradient with respect to the output of soft_threshold.
+    x : array_like
+        The input of soft_threshold. With the threshold 0 it may be the output.
+    threshold : array_like
+        As in soft_threshold: a number, or an array that broadcasts with the others.
+    out : ndarray, or tuple of one ndarray, optional
+        Where the result goes: of a shape that the operands broadcast to. It may be one of them.
+    where : array_like of bool, optional
+        Where out is written; elsewhere it keeps what it held.
+    casting, order, dtype, subok
+        As every ufunc takes them.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the broadcast shape and the common dtype of the operands; a scalar if all are. It is
+        out, if that was given.
+
+    Raises
+    ------
+    TypeError
+        If the common dtype of the operands is not a real float, as where all are integers, if one
+        is of a type of ml_dtypes, or if the result does not fit the dtype of out under the casting
+        rule.
+    ValueError
+        If the shapes do not broadcast, or out is read-only.
+
+    See Also
+    --------
+    soft_threshold : the forward pass.
+
+    Notes
+    -----
+    The derivative has no value where ``abs(x) == threshold``; 0 is taken there, as PyTorch's
+    ``softshrink`` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.soft_threshold_backward(np.ones(4), np.array([-2.0, -0.5, 0.3, 2.0]), 0.5)
+    array([1., 0., 0., 1.])
+    """
+    operands = _floats("soft_threshold_backward", (grad, x, threshold), dtype, casting)
+    y, _, grad, x, threshold = _broadcast(operands[0], operands, out, where, order, subok)
+    with np.errstate(all="ignore"):
+        stops = np.less_equal(np.abs(x), threshold)
+    y[stops] = 0
+    return _deliver(y, out, where, casting)
 
 
 def relu_derivative(x, at_zero=0):
@@ -466,6 +886,62 @@ def _rectify(y):
     with np.errstate(all="ignore"):
         y[np.less(y, zero)] = zero
     return y
+
+
+def _reals(function, operands, dtype, casting, of_bools):
+    """Return operands in their common dtype, or in the one asked for: integers or real floats."""
+    dtype = _common_dtype(function, operands, dtype)
+    if dtype.kind == "b":
+        dtype = np.dtype(of_bools)
+    if not is_real(dtype):
+        raise TypeError(f"{function} takes integers and real floats, not {dtype}")
+    return _cast(operands, dtype, casting)
+
+
+def _floats(function, operands, dtype, casting):
+    """Return operands in their common dtype, or in the one asked for: a real float of NumPy."""
+    dtype = _common_dtype(function, operands, dtype)
+    if dtype.kind != "f":
+        raise TypeError(f"{function} has no loop for the dtype {dtype}")
+    return _cast(operands, dtype, casting)
+
+
+def _common_dtype(function, operands, dtype):
+    if dtype is not None:
+        return np.dtype(dtype)
+    # The type of a Python number is weak: beside an array it takes the array's.
+    return np.result_type(
+        *[
+            a if type(a) in (int, float) else _checked(function, np.asanyarray(a).dtype)
+            for a in operands
+        ]
+    )
+
+
+def _cast(operands, dtype, casting):
+    return [
+        np.asarray(a, dtype)
+        if type(a) in (int, float)
+        else np.asanyarray(a).astype(dtype, casting=casting)
+        for a in operands
+    ]
+
+
+def _broadcast(first, operands, out, where, order, subok):
+    """
+    Return all that an operation of several operands needs, in their common shape.
+
+    These are a copy of the first operand for the result, where out is written, and the operands.
+    """
+    written = np.asarray(True if out is None else where, bool)
+    # Not by np.broadcast_arrays, which stops at 32 dimensions.
+    shape = written
+    for a in operands:
+        shape = shape | np.zeros(a.shape, bool)
+    if first.shape != shape.shape:
+        first = np.broadcast_to(first, shape.shape, subok=subok)
+    y = np.array(first, order=order, subok=subok)
+    return y, *(np.broadcast_to(np.asarray(a), y.shape) for a in (written, *operands))
 
 
 def _checked(function, dtype):

@@ -39,14 +39,25 @@ DISTINCT_TYPES = distinct_kernels(KERNEL_TYPES)
 every_ufunc = pytest.mark.parametrize("ufunc", UFUNCS.values(), ids=UFUNCS)
 
 
-def every_kernel(types=KERNEL_TYPES):
-    """Parametrize operation and dtype: each operation with each of its kernels for these types."""
+def every_kernel(types=KERNEL_TYPES, inputs=(1, 2, 3)):
+    """
+    Parametrize operation and dtype: each operation with each of its kernels for these types.
+
+    Only operations with one of these numbers of inputs are taken.
+    """
     cases = [
         (name, char)
         for name, operation in OPERATIONS.items()
+        if operation.inputs in inputs
         for char in distinct_kernels(char for char in operation.types if char in types)
     ]
     return pytest.mark.parametrize(("operation", "dtype"), cases, indirect=["operation"])
+
+
+def numpy_ufunc(inputs):
+    """Return a ufunc of NumPy with that many inputs, which keeps their type."""
+    of_three_inputs = np._core.umath.clip
+    return {1: np.positive, 2: np.add, 3: of_three_inputs}[inputs]
 
 
 def has_loop(ufunc, dtype):

@@ -26,7 +26,7 @@
 #define OPAQUE(integer) __asm__("" : "+r"(integer))
 
 /* One copy of a body for all kernels that call it. */
-#define SHARED static __attribute__((noinline))
+#define SHARED static __attribute__((noinline, unused))
 
 /* No file uses every primitive at every width. */
 #define INLINE static inline __attribute__((unused))

@@ -11,7 +11,7 @@
 #include "kernels/compiler.h"
 
 /* Exact. A signalling NaN stays one: the arithmetic that follows reports it. */
-INLINE float half_to_float(int16_t half)
+SHARED float half_to_float(int16_t half)
 {
     const uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = half & 0x7FFF;
     uint32_t bits = sign | magnitude << 13;
@@ -31,7 +31,7 @@ INLINE float half_to_float(int16_t half)
 }
 
 /* Rounds to nearest, ties to even. Reports overflow and underflow, as a conversion does. */
-INLINE int16_t float_to_half(float value)
+SHARED int16_t float_to_half(float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);

@@ -9,18 +9,24 @@
 /* DO(operation, inputs, numbers, dtypes, status, model, ...)
 
    inputs    operands before the output
-   numbers   NONE, FIRST, SECOND, EITHER: which one input a contiguous kernel takes as one number,
-             at step 0
+   numbers   NONE, FIRST, SECOND, THIRD, EITHER of the first two: which one input a contiguous
+             kernel takes as one number, at step 0
    dtypes    ALL; NUMBERS: NumPy's integers and float16, float32, float64; FLOATS: the last three
    status    QUIET: raises no floating-point flag; IEEE: raises those of its arithmetic
    model     the NumPy function whose rules of types it follows for datetimes and bool; none
 
    Its expression stands in operations.inc. */
-#define FASTRELU_OPERATIONS(DO, ...)                           \
-    DO(relu, 1, NONE, ALL, QUIET, none, __VA_ARGS__)           \
-    DO(relu_backward, 2, FIRST, ALL, QUIET, none, __VA_ARGS__) \
-    DO(add_relu, 2, EITHER, NUMBERS, IEEE, add, __VA_ARGS__)   \
-    DO(subtract_relu, 2, EITHER, NUMBERS, IEEE, subtract, __VA_ARGS__)
+#define FASTRELU_OPERATIONS(DO, ...)                                         \
+    DO(relu, 1, NONE, ALL, QUIET, none, __VA_ARGS__)                         \
+    DO(relu_backward, 2, FIRST, ALL, QUIET, none, __VA_ARGS__)               \
+    DO(add_relu, 2, EITHER, NUMBERS, IEEE, add, __VA_ARGS__)                 \
+    DO(subtract_relu, 2, EITHER, NUMBERS, IEEE, subtract, __VA_ARGS__)       \
+    DO(leaky_relu, 2, SECOND, FLOATS, IEEE, minimum, __VA_ARGS__)            \
+    DO(leaky_relu_backward, 3, THIRD, FLOATS, IEEE, minimum, __VA_ARGS__)    \
+    DO(clipped_relu, 2, SECOND, ALL, QUIET, none, __VA_ARGS__)               \
+    DO(clipped_relu_backward, 3, THIRD, FLOATS, QUIET, minimum, __VA_ARGS__) \
+    DO(soft_threshold, 2, SECOND, FLOATS, IEEE, minimum, __VA_ARGS__)        \
+    DO(soft_threshold_backward, 3, THIRD, FLOATS, QUIET, minimum, __VA_ARGS__)
 
 /* DO(width in bits, kind, group, ...): what bodies are compiled for. The kind selects predicates
    and arithmetic, the group which operations take it. */
@@ -47,19 +53,24 @@
    first_negative, last_negative
                     the patterns below zero: all from the one to the other
    magnitude_bits   those of the magnitude, which are zero_magnitude where the value is zero
+   order_bits       those that order the values that are not below zero, as an unsigned number
+   largest          of these the greatest: what is above it is NaN
 
    float8_e4m3fn, for example: 0x80 is -0, 0x81 to 0xFE are below zero, 0x7F and 0xFF are NaN. So
-   value_bits is 0xFF, first_negative 0x81, last_negative 0xFE, magnitude_bits 0x7F. */
+   value_bits is 0xFF, first_negative 0x81, last_negative 0xFE, magnitude_bits and order_bits 0x7F,
+   largest 0x7E. */
 struct fastrelu_encoding {
     int64_t minus_infinity;
     uint8_t value_bits, first_negative, last_negative, magnitude_bits, zero_magnitude;
+    uint8_t order_bits, largest;
 };
 
 #define INTEGER_TYPE ((struct fastrelu_encoding){0})
 #define FLOAT_TYPE(minus_inf) ((struct fastrelu_encoding){.minus_infinity = (minus_inf)})
-#define SMALL_TYPE(value_bits, first_negative, last_negative, magnitude_bits, zero_magnitude) \
+#define SMALL_TYPE(value_bits, first_negative, last_negative, magnitude_bits, zero_magnitude, \
+                   order_bits, largest)                                                       \
     ((struct fastrelu_encoding){0, value_bits, first_negative, last_negative, magnitude_bits, \
-                                zero_magnitude})
+                                zero_magnitude, order_bits, largest})
 #define NEVER 0x80 /* a pattern that these bits do not have: the type has no such value */
 
 #define MINUS_INF16 (-0x400)
@@ -68,36 +79,47 @@ struct fastrelu_encoding {
 
 /* DO(dtype, width in bits, kind, group, encoding, ...): NumPy's types by kind and width, those of
    ml_dtypes by name */
-#define FASTRELU_DTYPES(DO, ...)                                                                  \
-    DO(i8, 8, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                         \
-    DO(i16, 16, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                       \
-    DO(i32, 32, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                       \
-    DO(i64, 64, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                       \
-    DO(u8, 8, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                       \
-    DO(u16, 16, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                     \
-    DO(u32, 32, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                     \
-    DO(u64, 64, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                     \
-    DO(f16, 16, float, FLOAT, FLOAT_TYPE(MINUS_INF16), __VA_ARGS__)                               \
-    DO(f32, 32, float, FLOAT, FLOAT_TYPE(MINUS_INF32), __VA_ARGS__)                               \
-    DO(f64, 64, float, FLOAT, FLOAT_TYPE(MINUS_INF64), __VA_ARGS__)                               \
-    DO(bfloat16, 16, float, ENCODED, FLOAT_TYPE(-0x80), __VA_ARGS__)                              \
-    DO(float8_e3m4, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xF0, 0x7F, 0), __VA_ARGS__)        \
-    DO(float8_e4m3, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xF8, 0x7F, 0), __VA_ARGS__)        \
-    DO(float8_e4m3fn, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFE, 0x7F, 0), __VA_ARGS__)      \
-    DO(float8_e5m2, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFC, 0x7F, 0), __VA_ARGS__)        \
-    DO(float8_e4m3b11fnuz, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__) \
-    DO(float8_e4m3fnuz, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__)    \
-    DO(float8_e5m2fnuz, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0), __VA_ARGS__)    \
-    DO(float8_e8m0fnu, 8, small, ENCODED, SMALL_TYPE(0, NEVER, NEVER, 0, NEVER), __VA_ARGS__)     \
-    DO(float6_e2m3fn, 8, small, ENCODED, SMALL_TYPE(0x3F, 0x21, 0x3F, 0x1F, 0), __VA_ARGS__)      \
-    DO(float6_e3m2fn, 8, small, ENCODED, SMALL_TYPE(0x3F, 0x21, 0x3F, 0x1F, 0), __VA_ARGS__)      \
-    DO(float4_e2m1fn, 8, small, ENCODED, SMALL_TYPE(0x0F, 0x09, 0x0F, 0x07, 0), __VA_ARGS__)      \
-    DO(int4, 8, small, ENCODED, SMALL_TYPE(0x0F, 0x08, 0x0F, 0x0F, 0), __VA_ARGS__)               \
-    DO(int2, 8, small, ENCODED, SMALL_TYPE(0x03, 0x02, 0x03, 0x03, 0), __VA_ARGS__)               \
-    DO(int1, 8, small, ENCODED, SMALL_TYPE(0x01, 0x01, 0x01, 0x01, 0), __VA_ARGS__)               \
-    DO(uint4, 8, small, ENCODED, SMALL_TYPE(0x0F, NEVER, NEVER, 0x0F, 0), __VA_ARGS__)            \
-    DO(uint2, 8, small, ENCODED, SMALL_TYPE(0x03, NEVER, NEVER, 0x03, 0), __VA_ARGS__)            \
-    DO(uint1, 8, small, ENCODED, SMALL_TYPE(0x01, NEVER, NEVER, 0x01, 0), __VA_ARGS__)
+#define FASTRELU_DTYPES(DO, ...)                                                                   \
+    DO(i8, 8, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                          \
+    DO(i16, 16, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                        \
+    DO(i32, 32, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                        \
+    DO(i64, 64, signed, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                        \
+    DO(u8, 8, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                        \
+    DO(u16, 16, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                      \
+    DO(u32, 32, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                      \
+    DO(u64, 64, unsigned, INTEGER, INTEGER_TYPE, __VA_ARGS__)                                      \
+    DO(f16, 16, float, FLOAT, FLOAT_TYPE(MINUS_INF16), __VA_ARGS__)                                \
+    DO(f32, 32, float, FLOAT, FLOAT_TYPE(MINUS_INF32), __VA_ARGS__)                                \
+    DO(f64, 64, float, FLOAT, FLOAT_TYPE(MINUS_INF64), __VA_ARGS__)                                \
+    DO(bfloat16, 16, float, ENCODED, FLOAT_TYPE(-0x80), __VA_ARGS__)                               \
+    DO(float8_e3m4, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xF0, 0x7F, 0, 0x7F, 0x70),          \
+       __VA_ARGS__)                                                                                \
+    DO(float8_e4m3, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xF8, 0x7F, 0, 0x7F, 0x78),          \
+       __VA_ARGS__)                                                                                \
+    DO(float8_e4m3fn, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFE, 0x7F, 0, 0x7F, 0x7E),        \
+       __VA_ARGS__)                                                                                \
+    DO(float8_e5m2, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFC, 0x7F, 0, 0x7F, 0x7C),          \
+       __VA_ARGS__)                                                                                \
+    DO(float8_e4m3b11fnuz, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0, 0xFF, 0x7F),   \
+       __VA_ARGS__)                                                                                \
+    DO(float8_e4m3fnuz, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0, 0xFF, 0x7F),      \
+       __VA_ARGS__)                                                                                \
+    DO(float8_e5m2fnuz, 8, small, ENCODED, SMALL_TYPE(0xFF, 0x81, 0xFF, 0xFF, 0, 0xFF, 0x7F),      \
+       __VA_ARGS__)                                                                                \
+    DO(float8_e8m0fnu, 8, small, ENCODED, SMALL_TYPE(0, NEVER, NEVER, 0, NEVER, 0xFF, 0xFE),       \
+       __VA_ARGS__)                                                                                \
+    DO(float6_e2m3fn, 8, small, ENCODED, SMALL_TYPE(0x3F, 0x21, 0x3F, 0x1F, 0, 0x1F, 0x1F),        \
+       __VA_ARGS__)                                                                                \
+    DO(float6_e3m2fn, 8, small, ENCODED, SMALL_TYPE(0x3F, 0x21, 0x3F, 0x1F, 0, 0x1F, 0x1F),        \
+       __VA_ARGS__)                                                                                \
+    DO(float4_e2m1fn, 8, small, ENCODED, SMALL_TYPE(0x0F, 0x09, 0x0F, 0x07, 0, 0x07, 0x07),        \
+       __VA_ARGS__)                                                                                \
+    DO(int4, 8, small, ENCODED, SMALL_TYPE(0x0F, 0x08, 0x0F, 0x0F, 0, 0x0F, 0x07), __VA_ARGS__)    \
+    DO(int2, 8, small, ENCODED, SMALL_TYPE(0x03, 0x02, 0x03, 0x03, 0, 0x03, 0x01), __VA_ARGS__)    \
+    DO(int1, 8, small, ENCODED, SMALL_TYPE(0x01, 0x01, 0x01, 0x01, 0, 0x01, 0), __VA_ARGS__)       \
+    DO(uint4, 8, small, ENCODED, SMALL_TYPE(0x0F, NEVER, NEVER, 0x0F, 0, 0x0F, 0x0F), __VA_ARGS__) \
+    DO(uint2, 8, small, ENCODED, SMALL_TYPE(0x03, NEVER, NEVER, 0x03, 0, 0x03, 0x03), __VA_ARGS__) \
+    DO(uint1, 8, small, ENCODED, SMALL_TYPE(0x01, NEVER, NEVER, 0x01, 0, 0x01, 0x01), __VA_ARGS__)
 
 /* FASTRELU_IF(dtypes, group, text): the text, where an operation takes the dtypes of a group. */
 #define FASTRELU_IF(dtypes, group, ...) FASTRELU_IF_##dtypes##_##group(__VA_ARGS__)
@@ -120,11 +142,12 @@ enum fastrelu_numbers {
     FASTRELU_NONE = 0,
     FASTRELU_FIRST = 1,
     FASTRELU_SECOND = 2,
-    FASTRELU_EITHER = 3
+    FASTRELU_EITHER = 3,
+    FASTRELU_THIRD = 4
 };
 enum fastrelu_status { FASTRELU_QUIET, FASTRELU_IEEE };
 
-enum { FASTRELU_MAX_OPERANDS = 3, FASTRELU_MAX_LANES = 64, FASTRELU_MAX_ITEMSIZE = 8 };
+enum { FASTRELU_MAX_OPERANDS = 4, FASTRELU_MAX_LANES = 64, FASTRELU_MAX_ITEMSIZE = 8 };
 
 /* args: the inputs, then the output. No kernel touches a byte outside its n elements. Each input
    equals the output, is disjoint from it, or lies ahead of it in step direction. */

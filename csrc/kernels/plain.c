@@ -4,6 +4,7 @@
 #include "kernels/plain.h"
 
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "kernels/scalar.h"
@@ -144,6 +145,17 @@ static inline void relu_of_timedelta(const char *x, char *out)
         }                                                                            \
     }
 
+#define LOOP_3(name, ...)                                                            \
+    static void name(char **args, const intptr_t *dimensions, const intptr_t *steps) \
+    {                                                                                \
+        const char *x = args[0], *y = args[1], *z = args[2];                         \
+        char *out = args[3];                                                         \
+        for (intptr_t n = dimensions[0]; n > 0;                                      \
+             n--, x += steps[0], y += steps[1], z += steps[2], out += steps[3]) {    \
+            __VA_ARGS__                                                              \
+        }                                                                            \
+    }
+
 LOOP_1(relu_longdouble, relu_of_longdouble(x, out);)
 LOOP_1(relu_cfloat, relu_of_cfloat(x, out);)
 LOOP_1(relu_cdouble, relu_of_cdouble(x, out);)
@@ -151,10 +163,77 @@ LOOP_1(relu_clongdouble, relu_of_clongdouble(x, out);)
 LOOP_1(relu_timedelta, relu_of_timedelta(x, out);)
 
 LOOP_2(add_relu_bool, const intptr_t either = *x || *y; memcpy(out, &either, sizeof either);)
+LOOP_2(clipped_relu_bool, const intptr_t both = *x && *y; memcpy(out, &both, sizeof both);)
+
+typedef long double longdouble;
+
+static longdouble load_longdouble(const char *p)
+{
+    longdouble a;
+    memcpy(&a, p, sizeof a);
+    return a;
+}
+
+static void multiply_longdouble(const char *x, const char *y, char *out)
+{
+    const longdouble product = load_longdouble(x) * load_longdouble(y);
+    memcpy(out, &product, sizeof product);
+}
+
+static void select_longdouble(int condition, const char *x, char *out)
+{
+    if (condition)
+        memmove(out, x, sizeof(longdouble));
+    else
+        memset(out, 0, sizeof(longdouble));
+}
+
+/* Neither is negative or NaN, or the bound is: no comparison raises a flag. */
+static int exceeds_longdouble(const char *x, const char *bound)
+{
+    return is_negative_longdouble(bound) || is_nan_longdouble(bound) ||
+           load_longdouble(x) > load_longdouble(bound);
+}
+
+static int is_between_longdouble(const char *x, const char *bound)
+{
+    return !is_negative_longdouble(x) && !is_zero_longdouble(x) && !is_negative_longdouble(bound) &&
+           !is_nan_longdouble(bound) && load_longdouble(x) < load_longdouble(bound);
+}
+
+static int is_outside_longdouble(const char *x, const char *bound)
+{
+    return is_nan_longdouble(x) || is_negative_longdouble(bound) || is_nan_longdouble(bound) ||
+           fabsl(load_longdouble(x)) > load_longdouble(bound);
+}
+
+static void soft_threshold_of_longdouble(const char *x, const char *threshold, char *out)
+{
+    const longdouble a = load_longdouble(x);
+    if (is_nan_longdouble(x)) {
+        memmove(out, x, sizeof a);
+        return;
+    }
+    const longdouble difference = fabsl(a) - load_longdouble(threshold);
+    const longdouble moved = isless(difference, 0) ? 0 : difference;
+    const longdouble result = (a > 0 ? 1 : a < 0 ? -1 : 0) * moved;
+    memcpy(out, &result, sizeof result);
+}
 
 LOOP_2(relu_backward_longdouble,
-       if (is_negative_longdouble(y) || is_zero_longdouble(y)) memset(out, 0, sizeof(long double));
-       else memmove(out, x, sizeof(long double));)
+       select_longdouble(!is_negative_longdouble(y) && !is_zero_longdouble(y), x, out);)
+LOOP_2(leaky_relu_longdouble, if (is_negative_longdouble(x)) multiply_longdouble(x, y, out);
+       else memmove(out, x, sizeof(longdouble));)
+LOOP_3(leaky_relu_backward_longdouble,
+       if (is_negative_longdouble(y) || is_zero_longdouble(y)) multiply_longdouble(x, z, out);
+       else memmove(out, x, sizeof(longdouble));)
+LOOP_2(clipped_relu_longdouble,
+       const char *z = is_negative_longdouble(x) ? (const char *)&(longdouble){0} : x;
+       memmove(out, !is_nan_longdouble(z) && exceeds_longdouble(z, y) ? y : z, sizeof(longdouble));)
+LOOP_3(clipped_relu_backward_longdouble,
+       select_longdouble(is_nan_longdouble(y) || is_between_longdouble(y, z), x, out);)
+LOOP_2(soft_threshold_longdouble, soft_threshold_of_longdouble(x, y, out);)
+LOOP_3(soft_threshold_backward_longdouble, select_longdouble(is_outside_longdouble(y, z), x, out);)
 
 /* relu of a sum or a difference, computed as NumPy does: a complex one by its parts. */
 #define ARITHMETIC_LOOP(name, type, part, parts, operator)                         \
@@ -171,8 +250,6 @@ LOOP_2(relu_backward_longdouble,
            const scalar64 result = scalar_##operation##64(a, b);                       \
            scalar_store64(out, a == INT64_MIN || b == INT64_MIN ? INT64_MIN : result); \
            relu_of_timedelta(out, out);)
-
-typedef long double longdouble;
 
 #define KEEP_FIRST_float(a) KEEP_FIRST(a)
 #define KEEP_FIRST_double(a) KEEP_FIRST(a)
@@ -211,5 +288,12 @@ const struct fastrelu_plain fastrelu_plain_loops[] = {
     PLAIN(subtract_relu, "GGG", clongdouble, IEEE),
     PLAIN(subtract_relu, "mmm", timedelta, IEEE),
     PLAIN(subtract_relu, "MMm", timedelta, IEEE),
+    PLAIN(leaky_relu, "ggg", longdouble, IEEE),
+    PLAIN(leaky_relu_backward, "gggg", longdouble, IEEE),
+    PLAIN(clipped_relu, "??p", bool, QUIET),
+    PLAIN(clipped_relu, "ggg", longdouble, QUIET),
+    PLAIN(clipped_relu_backward, "gggg", longdouble, QUIET),
+    PLAIN(soft_threshold, "ggg", longdouble, IEEE),
+    PLAIN(soft_threshold_backward, "gggg", longdouble, QUIET),
     {0},
 };

@@ -35,7 +35,10 @@
     INLINE S##_mask##W S##_all_true##W(void) { return 1; }                                      \
     INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return a > b; }                         \
     INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a) { return mask & (a != 0); } \
+    INLINE S##_mask##W S##_both##W(S##_mask##W a, S##_mask##W b) { return a & b; }              \
     INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return mask ? a : 0; }                 \
+    INLINE S##W S##_zero_where##W(S##_mask##W mask, S##W a) { return mask ? 0 : a; }            \
+    INLINE S##W S##_select##W(S##_mask##W mask, S##W a, S##W b) { return mask ? a : b; }        \
     INLINE uint64_t S##_zero_bits##W(const S##W a[])                                            \
     {                                                                                           \
         uint64_t bits = 0;                                                                      \
@@ -66,6 +69,14 @@
         return float_to_half(x);                        \
     }
 
+#define MUL_UNLESS(S, W)                                                              \
+    INLINE S##W S##_mul_unless_float##W(S##_mask##W mask, S##W other, S##W a, S##W b) \
+    {                                                                                 \
+        const S##W product =                                                          \
+            S##_mul_float##W(S##_zero_where##W(mask, a), S##_zero_where##W(mask, b)); \
+        return S##_select##W(mask, other, product);                                   \
+    }
+
 #define SCALAR_REGISTER(S)                        \
     SCALAR_PRIMITIVES(S, 8)                       \
     SCALAR_PRIMITIVES(S, 16)                      \
@@ -76,7 +87,13 @@
     SCALAR_FLOAT_OPERATION(S, 32, add, +, float)  \
     SCALAR_FLOAT_OPERATION(S, 32, sub, -, float)  \
     SCALAR_FLOAT_OPERATION(S, 64, add, +, double) \
-    SCALAR_FLOAT_OPERATION(S, 64, sub, -, double)
+    SCALAR_FLOAT_OPERATION(S, 64, sub, -, double) \
+    SCALAR_HALF_OPERATION(S, mul, *)              \
+    SCALAR_FLOAT_OPERATION(S, 32, mul, *, float)  \
+    SCALAR_FLOAT_OPERATION(S, 64, mul, *, double) \
+    MUL_UNLESS(S, 16)                             \
+    MUL_UNLESS(S, 32)                             \
+    MUL_UNLESS(S, 64)
 
 SCALAR_REGISTER(scalar)
 

@@ -23,7 +23,7 @@ static void one_by_one(const struct fastrelu_kernel *kernel, char *const args[],
                        const ptrdiff_t steps[], size_t n)
 {
     const ptrdiff_t itemsize = (ptrdiff_t)kernel->itemsize;
-    const ptrdiff_t dense[FASTRELU_MAX_OPERANDS] = {itemsize, itemsize, itemsize};
+    const ptrdiff_t dense[FASTRELU_MAX_OPERANDS] = {itemsize, itemsize, itemsize, itemsize};
     char *element[FASTRELU_MAX_OPERANDS];
     for (size_t number = 0; number < n; number++) {
         for (int i = 0; i <= kernel->inputs; i++)

@@ -1,7 +1,8 @@
 /* Which loop a ufunc takes for its operands. NumPy decides, with these exceptions: dtypes of
    ml_dtypes get their loops when they are met, other user-defined dtypes are refused, a timedelta
-   keeps its unit, bool gives the default integer instead of int8, the first loop that it fits, and
-   a sum or a difference of datetimes has the dtypes that NumPy gives it.
+   keeps its unit, bool gives the default integer instead of int8, the first loop that it fits, a
+   sum or a difference of datetimes has the dtypes that NumPy gives it, and what computes with
+   floats alone takes integers where NumPy's arithmetic makes floats of them.
 
    NumPy asks the type resolver for every combination of dtypes that is new to a ufunc, before it
    looks for a loop: a loop registered here is found in the same call. tests/ecosystem/
@@ -88,10 +89,13 @@ static int check_user_dtypes(const PyUFuncObject *ufunc, PyArrayObject **operand
     return 0;
 }
 
-/* Whether NumPy's function decides: for datetimes, and for bool where it has no loop of it. */
+/* Whether NumPy's function decides: for datetimes, for bool where it has no loop of it, and for all
+   where the first loop is one of floats. */
 static int follows_model(const PyUFuncObject *ufunc, PyArrayObject **operands)
 {
     int bools = 0;
+    if (PyTypeNum_ISFLOAT(ufunc->types[0]))
+        return 1;
     for (int i = 0; i < ufunc->nin; i++) {
         const int type_num = PyArray_TYPE(operands[i]);
         if (PyTypeNum_ISDATETIME(type_num))

@@ -52,7 +52,7 @@ static void execute_block(const struct execution *execution, char *const row[], 
 
 static inline void move(char *args[], const ptrdiff_t steps[], ptrdiff_t times)
 {
-    UNROLLED(3)
+    UNROLLED(4)
     for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++)
         args[i] += times * steps[i];
 }

@@ -14,6 +14,7 @@ from helpers import (
     distinct_kernels,
     every_ufunc,
     failing,
+    numpy_ufunc,
     unify_nans,
 )
 
@@ -79,8 +80,7 @@ def references_during(operand, calls, function, *args, **kwargs):
 
 def references_of_numpy(operand, calls, ufunc, *args, **kwargs):
     """Return the same of a ufunc that has no fast path."""
-    twin = {1: np.positive, 2: np.add}[ufunc.nin]
-    return references_during(operand, calls, twin, *args, **kwargs)
+    return references_during(operand, calls, numpy_ufunc(ufunc.nin), *args, **kwargs)
 
 
 def aligned(n, dtype="f4"):

@@ -317,7 +317,7 @@ class Recorder:
 @every_ufunc
 def test_an_input_takes_over(ufunc):
     recorder = Recorder()
-    inputs = (np.ones(2), recorder)[-ufunc.nin :]
+    inputs = (*[np.ones(2)] * (ufunc.nin - 1), recorder)
     assert ufunc(*inputs, where=True, dtype="f4") == (
         ufunc,
         "__call__",
@@ -386,7 +386,7 @@ def test_a_subclass_wraps_the_result(ufunc, shape):
     assert y.context[0] is ufunc
     assert all(a is x for a in y.context[1])
     assert y.return_scalar == (shape == ())
-    assert not y.any()
+    np.testing.assert_array_equal(y, oracle_of(ufunc.__name__)(*[np.asarray(x)] * ufunc.nin))
 
 
 class Container:
@@ -467,7 +467,8 @@ def test_other_descriptors_of_the_same_type(ufunc):
         for y in results:
             np.testing.assert_array_equal(y, expected)
 
-    assert failing(check, product(OTHER_DESCRIPTORS, "bQefdg")) == []
+    dtypes = [dtype for dtype in "bQefdg" if has_loop(ufunc, dtype)]
+    assert failing(check, product(OTHER_DESCRIPTORS, dtypes)) == []
 
 
 OF_TWO_INPUTS = [name for name, operation in OPERATIONS.items() if operation.inputs == 2]

@@ -34,7 +34,19 @@
     {                                                                                         \
         return _mm256_andnot_si256(_mm256_cmpeq_epi##W(a, _mm256_setzero_si256()), mask);     \
     }                                                                                         \
-    INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return _mm256_and_si256(mask, a); }
+    INLINE S##_mask##W S##_both##W(S##_mask##W a, S##_mask##W b)                              \
+    {                                                                                         \
+        return _mm256_and_si256(a, b);                                                        \
+    }                                                                                         \
+    INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return _mm256_and_si256(mask, a); }  \
+    INLINE S##W S##_zero_where##W(S##_mask##W mask, S##W a)                                   \
+    {                                                                                         \
+        return _mm256_andnot_si256(mask, a);                                                  \
+    }                                                                                         \
+    INLINE S##W S##_select##W(S##_mask##W mask, S##W a, S##W b)                               \
+    {                                                                                         \
+        return _mm256_blendv_epi8(b, a, mask);                                                \
+    }
 
 #define AVX2_FLOAT_OPERATION(S, W, name, suffix)                                                   \
     INLINE S##W S##_##name##_float##W(S##W a, S##W b)                                              \
@@ -72,6 +84,12 @@
     AVX2_FLOAT_OPERATION(S, 32, add, ps)          \
     AVX2_FLOAT_OPERATION(S, 32, sub, ps)          \
     AVX2_FLOAT_OPERATION(S, 64, add, pd)          \
-    AVX2_FLOAT_OPERATION(S, 64, sub, pd)
+    AVX2_FLOAT_OPERATION(S, 64, sub, pd)          \
+    AVX2_HALF_OPERATION(S, mul)                   \
+    AVX2_FLOAT_OPERATION(S, 32, mul, ps)          \
+    AVX2_FLOAT_OPERATION(S, 64, mul, pd)          \
+    MUL_UNLESS(S, 16)                             \
+    MUL_UNLESS(S, 32)                             \
+    MUL_UNLESS(S, 64)
 
 #endif

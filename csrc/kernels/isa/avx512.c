@@ -29,9 +29,18 @@ TARGET_BEGIN("avx2,f16c,avx512f,avx512bw")
     {                                                                                              \
         return _mm512_mask_test_epi##W##_mask(mask, a, a);                                         \
     }                                                                                              \
+    INLINE S##_mask##W S##_both##W(S##_mask##W a, S##_mask##W b) { return a & b; }                 \
     INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a)                                             \
     {                                                                                              \
         return _mm512_maskz_mov_epi##W(mask, a);                                                   \
+    }                                                                                              \
+    INLINE S##W S##_zero_where##W(S##_mask##W mask, S##W a)                                        \
+    {                                                                                              \
+        return _mm512_maskz_mov_epi##W((S##_mask##W) ~mask, a);                                    \
+    }                                                                                              \
+    INLINE S##W S##_select##W(S##_mask##W mask, S##W a, S##W b)                                    \
+    {                                                                                              \
+        return _mm512_mask_mov_epi##W(b, mask, a);                                                 \
     }                                                                                              \
     INLINE void S##_stream##W(char *p, S##W a)                                                     \
     {                                                                                              \
@@ -72,6 +81,15 @@ TARGET_BEGIN("avx2,f16c,avx512f,avx512bw")
             _mm512_##name##_##suffix(_mm512_castsi512_##suffix(a), _mm512_castsi512_##suffix(b))); \
     }
 
+#define FLOAT_MUL_UNLESS(S, W, suffix)                                                             \
+    INLINE S##W S##_mul_unless_float##W(S##_mask##W mask, S##W other, S##W a, S##W b)              \
+    {                                                                                              \
+        KEEP_FIRST(a);                                                                             \
+        return _mm512_cast##suffix##_si512(                                                        \
+            _mm512_mask_mul_##suffix(_mm512_castsi512_##suffix(other), (S##_mask##W) ~mask,        \
+                                     _mm512_castsi512_##suffix(a), _mm512_castsi512_##suffix(b))); \
+    }
+
 #define HALF_OPERATION(S, name)                                                                    \
     INLINE __m256i S##_##name##_halves(__m256i a, __m256i b)                                       \
     {                                                                                              \
@@ -101,6 +119,12 @@ FLOAT_OPERATION(vec, 32, add, ps)
 FLOAT_OPERATION(vec, 32, sub, ps)
 FLOAT_OPERATION(vec, 64, add, pd)
 FLOAT_OPERATION(vec, 64, sub, pd)
+HALF_OPERATION(vec, mul)
+FLOAT_OPERATION(vec, 32, mul, ps)
+FLOAT_OPERATION(vec, 64, mul, pd)
+MUL_UNLESS(vec, 16)
+FLOAT_MUL_UNLESS(vec, 32, ps)
+FLOAT_MUL_UNLESS(vec, 64, pd)
 
 AVX2_REGISTER(gather)
 

@@ -24,36 +24,42 @@ INLINE __m128i greater64(__m128i a, __m128i b)
     return _mm_shuffle_epi32(high, _MM_SHUFFLE(3, 3, 1, 1));
 }
 
-#define PRIMITIVES(S, W, N, SET1, EQUAL, GREATER)                                          \
-    typedef __m128i S##W, S##_mask##W;                                                     \
-    typedef int##W##_t S##_lanes##W __attribute__((vector_size(16)));                      \
-    INLINE S##W S##_load##W(const char *p) { return _mm_loadu_si128((const __m128i *)p); } \
-    INLINE void S##_store##W(char *p, S##W a) { _mm_storeu_si128((__m128i *)p, a); }       \
-    INLINE S##W S##_load_strided##W(const char *p, ptrdiff_t step)                         \
-    {                                                                                      \
-        return (S##W)(S##_lanes##W){LOAD##N(W, p, step)};                                  \
-    }                                                                                      \
-    INLINE void S##_store_strided##W(char *p, ptrdiff_t step, S##W a)                      \
-    {                                                                                      \
-        const S##_lanes##W lanes = (S##_lanes##W)a;                                        \
-        STORE##N(W, p, step, lanes, 0);                                                    \
-    }                                                                                      \
-    INLINE S##W S##_set1##W(int##W##_t a)                                                  \
-    {                                                                                      \
-        S##W all = SET1(a);                                                                \
-        OPAQUE_REGISTER(all);                                                              \
-        return all;                                                                        \
-    }                                                                                      \
-    INLINE S##W S##_add##W(S##W a, S##W b) { return _mm_add_epi##W(a, b); }                \
-    INLINE S##W S##_sub##W(S##W a, S##W b) { return _mm_sub_epi##W(a, b); }                \
-    INLINE S##W S##_and##W(S##W a, S##W b) { return _mm_and_si128(a, b); }                 \
-    INLINE S##_mask##W S##_all_true##W(void) { return _mm_set1_epi8(-1); }                 \
-    INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return GREATER(a, b); }            \
-    INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a)                        \
-    {                                                                                      \
-        return _mm_andnot_si128(EQUAL(a, _mm_setzero_si128()), mask);                      \
-    }                                                                                      \
-    INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return _mm_and_si128(mask, a); }
+#define PRIMITIVES(S, W, N, SET1, EQUAL, GREATER)                                                 \
+    typedef __m128i S##W, S##_mask##W;                                                            \
+    typedef int##W##_t S##_lanes##W __attribute__((vector_size(16)));                             \
+    INLINE S##W S##_load##W(const char *p) { return _mm_loadu_si128((const __m128i *)p); }        \
+    INLINE void S##_store##W(char *p, S##W a) { _mm_storeu_si128((__m128i *)p, a); }              \
+    INLINE S##W S##_load_strided##W(const char *p, ptrdiff_t step)                                \
+    {                                                                                             \
+        return (S##W)(S##_lanes##W){LOAD##N(W, p, step)};                                         \
+    }                                                                                             \
+    INLINE void S##_store_strided##W(char *p, ptrdiff_t step, S##W a)                             \
+    {                                                                                             \
+        const S##_lanes##W lanes = (S##_lanes##W)a;                                               \
+        STORE##N(W, p, step, lanes, 0);                                                           \
+    }                                                                                             \
+    INLINE S##W S##_set1##W(int##W##_t a)                                                         \
+    {                                                                                             \
+        S##W all = SET1(a);                                                                       \
+        OPAQUE_REGISTER(all);                                                                     \
+        return all;                                                                               \
+    }                                                                                             \
+    INLINE S##W S##_add##W(S##W a, S##W b) { return _mm_add_epi##W(a, b); }                       \
+    INLINE S##W S##_sub##W(S##W a, S##W b) { return _mm_sub_epi##W(a, b); }                       \
+    INLINE S##W S##_and##W(S##W a, S##W b) { return _mm_and_si128(a, b); }                        \
+    INLINE S##_mask##W S##_all_true##W(void) { return _mm_set1_epi8(-1); }                        \
+    INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return GREATER(a, b); }                   \
+    INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a)                               \
+    {                                                                                             \
+        return _mm_andnot_si128(EQUAL(a, _mm_setzero_si128()), mask);                             \
+    }                                                                                             \
+    INLINE S##_mask##W S##_both##W(S##_mask##W a, S##_mask##W b) { return _mm_and_si128(a, b); }  \
+    INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return _mm_and_si128(mask, a); }         \
+    INLINE S##W S##_zero_where##W(S##_mask##W mask, S##W a) { return _mm_andnot_si128(mask, a); } \
+    INLINE S##W S##_select##W(S##_mask##W mask, S##W a, S##W b)                                   \
+    {                                                                                             \
+        return _mm_or_si128(_mm_and_si128(mask, a), _mm_andnot_si128(mask, b));                   \
+    }
 
 #define FLOAT_OPERATION(S, W, name, suffix)                                               \
     INLINE S##W S##_##name##_float##W(S##W a, S##W b)                                     \
@@ -86,7 +92,13 @@ INLINE __m128i greater64(__m128i a, __m128i b)
     FLOAT_OPERATION(S, 32, add, ps)                                        \
     FLOAT_OPERATION(S, 32, sub, ps)                                        \
     FLOAT_OPERATION(S, 64, add, pd)                                        \
-    FLOAT_OPERATION(S, 64, sub, pd)
+    FLOAT_OPERATION(S, 64, sub, pd)                                        \
+    HALF_OPERATION(S, mul)                                                 \
+    FLOAT_OPERATION(S, 32, mul, ps)                                        \
+    FLOAT_OPERATION(S, 64, mul, pd)                                        \
+    MUL_UNLESS(S, 16)                                                      \
+    MUL_UNLESS(S, 32)                                                      \
+    MUL_UNLESS(S, 64)
 
 REGISTER(vec)
 REGISTER(gather)
