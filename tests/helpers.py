@@ -36,20 +36,28 @@ def distinct_kernels(types):
 
 DISTINCT_TYPES = distinct_kernels(KERNEL_TYPES)
 
+
+def first_of_each(key):
+    """Return the first operation of each kind, by name."""
+    found = {}
+    for name, operation in OPERATIONS.items():
+        found.setdefault(key(operation), name)
+    return list(found.values())
+
+
+# Operations with the same number of inputs and the same status have the same loops.
+EVERY_LOOP = first_of_each(lambda operation: (operation.inputs, operation.status))
+
 every_ufunc = pytest.mark.parametrize("ufunc", UFUNCS.values(), ids=UFUNCS)
+every_ufunc_loop = pytest.mark.parametrize("ufunc", [UFUNCS[n] for n in EVERY_LOOP], ids=EVERY_LOOP)
 
 
-def every_kernel(types=KERNEL_TYPES, inputs=(1, 2, 3)):
-    """
-    Parametrize operation and dtype: each operation with each of its kernels for these types.
-
-    Only operations with one of these numbers of inputs are taken.
-    """
+def every_kernel(types=KERNEL_TYPES, names=OPERATIONS):
+    """Parametrize operation and dtype: each operation with each of its kernels for these types."""
     cases = [
         (name, char)
-        for name, operation in OPERATIONS.items()
-        if operation.inputs in inputs
-        for char in distinct_kernels(char for char in operation.types if char in types)
+        for name in names
+        for char in distinct_kernels(c for c in OPERATIONS[name].types if c in types)
     ]
     return pytest.mark.parametrize(("operation", "dtype"), cases, indirect=["operation"])
 

@@ -15,6 +15,7 @@ import fastrelu
 from fastrelu import reference
 
 SMALL_TYPES = "bBhHe"
+MOST_TRIPLES = 30_000
 FLOATS = "efd"
 ON_X86_64 = platform.machine() in ("x86_64", "AMD64")
 
@@ -167,6 +168,9 @@ def test_every_value(check, n_inputs, random_values, dtype):
 @every_kernel(set(KERNEL_TYPES) - set(SMALL_TYPES))
 def test_edge_values(check, n_inputs, edge_values, dtype):
     inputs = [a.ravel() for a in np.meshgrid(*[edge_values(dtype)] * n_inputs)]
+    if n_inputs > 2:  # hundreds of thousands of triples
+        some = np.random.default_rng(0).choice(inputs[0].size, MOST_TRIPLES, replace=False)
+        inputs = [a[some] for a in inputs]
     assert failing(lambda path: check(PATHS[path], inputs), PATHS) == []
 
 
@@ -184,7 +188,7 @@ def bit_patterns(dtype, size):
 
 @every_kernel("fd")
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_any_patterns(check, n_inputs, dtype, data):

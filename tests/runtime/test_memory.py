@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from helpers import every_ufunc
+from helpers import every_ufunc_loop
 
 import fastrelu
 
@@ -93,7 +93,7 @@ def growth(function):
         tracemalloc.stop()
 
 
-@every_ufunc
+@every_ufunc_loop
 @pytest.mark.parametrize("path", PATHS)
 def test_memory_stays_level(ufunc, path):
     xs = [X] * ufunc.nin
@@ -101,7 +101,7 @@ def test_memory_stays_level(ufunc, path):
     assert growth(lambda: call(ufunc, xs)) < LEVEL
 
 
-@every_ufunc
+@every_ufunc_loop
 @pytest.mark.parametrize("path", PATHS)
 def test_references_stay_level(ufunc, path):
     xs = [X.copy() for _ in range(ufunc.nin)]
@@ -126,7 +126,7 @@ def test_references_stay_level(ufunc, path):
     assert after == before
 
 
-@every_ufunc
+@every_ufunc_loop
 @pytest.mark.parametrize("n", [16, 1 << 18])
 def test_a_result_holds_no_reference_to_its_input(ufunc, n):
     x = np.ones(n)
@@ -137,7 +137,7 @@ def test_a_result_holds_no_reference_to_its_input(ufunc, n):
     assert sys.getrefcount(y) == sys.getrefcount(fresh)
 
 
-@every_ufunc
+@every_ufunc_loop
 def test_resident_memory_stays_level(ufunc):
     resource = pytest.importorskip("resource")
     x = np.ones(1 << 18)

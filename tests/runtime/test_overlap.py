@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers import OPERATIONS, every_kernel, failing, oracle_of, unify_nans
+from helpers import EVERY_LOOP, OPERATIONS, every_kernel, failing, oracle_of, unify_nans
 
 N = 200
 FARTHEST = 70
@@ -50,14 +50,14 @@ def disagreeing(operation, ufunc, oracle, n_inputs, sharings, random_values):
     return disagreeing
 
 
-every_operation = pytest.mark.parametrize("operation", OPERATIONS, indirect=True)
+every_loop = pytest.mark.parametrize("operation", EVERY_LOOP, indirect=True)
 
 
 def elements(memory, start, step, n=N):
     return memory[start : start + n * step : step] if step > 0 else memory[start + n - 1 :: -1][:n]
 
 
-@every_kernel("befdQ")
+@every_kernel("befdQ", names=EVERY_LOOP)
 def test_shifted_by_elements(disagreeing, dtype):
     def shifted(in_step, out_step, shift):
         return lambda memory: (
@@ -69,7 +69,7 @@ def test_shifted_by_elements(disagreeing, dtype):
     assert disagreeing(dtype, shifted, cases) == []
 
 
-@every_operation
+@every_loop
 def test_shifted_by_bytes(disagreeing):
     def at(memory, step, offset):
         first = 4000 + offset + (-step * (N - 1) if step < 0 else 0)
@@ -82,7 +82,7 @@ def test_shifted_by_bytes(disagreeing):
     assert disagreeing("f", shifted, cases) == []
 
 
-@every_kernel("befd")
+@every_kernel("befd", names=EVERY_LOOP)
 def test_shifts_of_long_arrays(disagreeing, dtype):
     def shifted(shift):
         return lambda memory: (memory[500 + shift : 3500 + shift], memory[500:3500])
@@ -91,7 +91,7 @@ def test_shifts_of_long_arrays(disagreeing, dtype):
     assert disagreeing(dtype, shifted, itertools.product(shifts), size=4096) == []
 
 
-@every_kernel()
+@every_kernel(names=EVERY_LOOP)
 def test_in_place(disagreeing, dtype):
     def same(step, n):
         return lambda memory: (elements(memory, 1000, step, n),) * 2
@@ -99,7 +99,7 @@ def test_in_place(disagreeing, dtype):
     assert disagreeing(dtype, same, itertools.product([1, 2, -1], [1, 7, 64, 129, N])) == []
 
 
-@every_operation
+@every_loop
 @pytest.mark.parametrize("dtype", "FD")
 def test_real_and_imaginary_parts(disagreeing, dtype):
     def parts(source, target, direction):
@@ -117,7 +117,7 @@ def test_real_and_imaginary_parts(disagreeing, dtype):
     assert disagreeing(dtype.lower(), parts, cases) == []
 
 
-@every_kernel("bhefd")
+@every_kernel("bhefd", names=EVERY_LOOP)
 def test_fields_of_structs(disagreeing, dtype):
     def fields(is_aligned, source, target):
         names = [("a", dtype), ("pad", "i1"), ("b", dtype), ("c", dtype)]
@@ -150,7 +150,7 @@ SQUARES = {
 }
 
 
-@every_kernel("bfd")
+@every_kernel("bfd", names=EVERY_LOOP)
 def test_in_two_dimensions(
     operation, ufunc, oracle, n_inputs, random_values, assert_same_bits, sharings, dtype
 ):
@@ -177,9 +177,8 @@ def test_in_two_dimensions(
 METHOD_TYPES = "bHiqefd"
 POSITIONS = [*range(0, 70, 3), 128, 150]
 
-of_two_inputs = pytest.mark.parametrize(
-    "operation", [name for name, op in OPERATIONS.items() if op.inputs == 2], indirect=True
-)
+OF_TWO_INPUTS = [name for name in EVERY_LOOP if OPERATIONS[name].inputs == 2]
+of_two_inputs = pytest.mark.parametrize("operation", OF_TWO_INPUTS, indirect=True)
 
 
 def method_types(operation):
@@ -257,7 +256,7 @@ def test_reduce(ufunc, operation):
     assert [case for case in cases if not is_right(*case)] == []
 
 
-@every_kernel(METHOD_TYPES, inputs=[2])
+@every_kernel(METHOD_TYPES, OF_TWO_INPUTS)
 def test_reduceat(ufunc, operation, assert_same_bits, dtype):
     values = falls_at(dtype, 150, 77)
     starts = [0, 5, 3, 60, 70, 78, 76, 77, 149]
@@ -269,7 +268,7 @@ def test_reduceat(ufunc, operation, assert_same_bits, dtype):
     assert_same_bits(ufunc.reduceat(values, starts), np.array(expected, dtype))
 
 
-@every_kernel(METHOD_TYPES, inputs=[2])
+@every_kernel(METHOD_TYPES, OF_TWO_INPUTS)
 def test_outer(ufunc, operation, oracle, random_values, assert_same_bits, dtype):
     a, b = random_values(dtype, 33, 1), random_values(dtype, 67, 2)
     actual, expected = ufunc.outer(a, b), oracle(a[:, None], b)
@@ -280,7 +279,7 @@ def test_outer(ufunc, operation, oracle, random_values, assert_same_bits, dtype)
 INDICES = [3, 3, 0, 66, -1, 12, 3, 5, 0, -67]
 
 
-@every_kernel(METHOD_TYPES, inputs=[1, 2])
+@every_kernel(METHOD_TYPES, ["relu", *OF_TWO_INPUTS])
 def test_at(ufunc, operation, oracle, n_inputs, random_values, assert_same_bits, dtype):
     def check(step):
         values = random_values(dtype, 67, 1).repeat(2)[::step][:67]

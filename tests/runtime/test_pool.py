@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import (
+    EVERY_LOOP,
     MAX_THREADS,
     MIN_CHUNK,
     OPERATIONS,
@@ -43,7 +44,7 @@ def lengths(dtype):
     return [0, 1, 7, chunk - 1, chunk, chunk + 1, chunk + 8, 2 * chunk + 511, 9 * chunk + 13]
 
 
-@every_kernel("bHeifdQ")
+@every_kernel("bHeifdQ", EVERY_LOOP)
 def test_contiguous_runs(
     operation,
     ufunc,
@@ -122,7 +123,7 @@ def test_runs_with_a_mask(
     assert failing(check, cases) == []
 
 
-@every_kernel("bfd")
+@every_kernel("bfd", EVERY_LOOP)
 def test_strided_runs(
     operation,
     ufunc,
@@ -154,7 +155,7 @@ def test_strided_runs(
     assert failing(check, itertools.product(steps, lengths(dtype))) == []
 
 
-@every_kernel("bfd")
+@every_kernel("bfd", EVERY_LOOP)
 def test_in_place_and_shifted_overlap(
     operation, ufunc, oracle, n_inputs, chunked, random_values, assert_same_bits, dtype
 ):
@@ -194,7 +195,7 @@ def test_an_output_that_overlaps_itself_is_written_in_order(step, implementation
         np.testing.assert_array_equal(memory, expected)
 
 
-OF_TWO_INPUTS = [name for name, operation in OPERATIONS.items() if operation.inputs == 2]
+OF_TWO_INPUTS = [name for name in EVERY_LOOP if OPERATIONS[name].inputs == 2]
 
 
 @pytest.mark.parametrize("operation", OF_TWO_INPUTS)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers import OPERATIONS, SENTINEL, every_kernel, failing, numpy_ufunc, unify_nans
+from helpers import EVERY_LOOP, OPERATIONS, SENTINEL, every_kernel, failing, numpy_ufunc, unify_nans
 
 import fastrelu
 from fastrelu import reference
@@ -35,7 +35,7 @@ def random_shape(rng, large):
     return tuple(int(n) for n in rng.integers(1, most, ndim))
 
 
-@every_kernel(SOME_TYPES)
+@every_kernel(SOME_TYPES, EVERY_LOOP)
 @pytest.mark.usefixtures("in_chunks")
 def test_given_outputs(operation, ufunc, oracle, n_inputs, random_values, assert_same_bits, dtype):
     def check(seed):
@@ -85,7 +85,7 @@ def transposed_cases():
     ]
 
 
-@every_kernel(SOME_TYPES)
+@every_kernel(SOME_TYPES, EVERY_LOOP)
 def test_inputs_that_lie_along_another_axis(
     operation, ufunc, oracle, n_inputs, chunked, random_values, assert_same_bits, dtype
 ):
@@ -129,7 +129,12 @@ def test_inputs_that_lie_along_another_axis(
 
 @pytest.mark.parametrize(
     ("operation", "dtype"),
-    [(name, dtype) for name, op in OPERATIONS.items() for dtype in SOME_TYPES if dtype in op.types],
+    [
+        (name, dtype)
+        for name in EVERY_LOOP
+        for dtype in SOME_TYPES
+        if dtype in OPERATIONS[name].types
+    ],
     indirect=["operation"],
 )
 @pytest.mark.usefixtures("in_chunks")

@@ -12,7 +12,7 @@ from helpers import (
     OPERATIONS,
     UFUNCS,
     distinct_kernels,
-    every_ufunc,
+    every_ufunc_loop,
     failing,
     numpy_ufunc,
     unify_nans,
@@ -142,7 +142,7 @@ NUMPY_KEYWORDS = {
 
 
 @needs_gil
-@every_ufunc
+@every_ufunc_loop
 @pytest.mark.parametrize("layout", FAST_INPUTS)
 def test_the_fast_path_is_taken(ufunc, layout):
     x = FAST_INPUTS[layout]()
@@ -167,7 +167,7 @@ def test_the_fast_path_is_taken_by_every_type_with_kernels(name, dtype):
 
 
 @needs_gil
-@every_ufunc
+@every_ufunc_loop
 @pytest.mark.parametrize("layout", ["one_d", "fortran"])
 def test_the_fast_path_is_taken_in_place(ufunc, layout):
     x = FAST_INPUTS[layout]()
@@ -176,7 +176,7 @@ def test_the_fast_path_is_taken_in_place(ufunc, layout):
 
 
 @needs_gil
-@every_ufunc
+@every_ufunc_loop
 @pytest.mark.parametrize("layout", NUMPY_INPUTS)
 def test_an_unusual_input_takes_numpys_path(ufunc, layout):
     x = NUMPY_INPUTS[layout]()
@@ -185,7 +185,7 @@ def test_an_unusual_input_takes_numpys_path(ufunc, layout):
 
 
 @needs_gil
-@every_ufunc
+@every_ufunc_loop
 @pytest.mark.parametrize("keywords", NUMPY_KEYWORDS)
 def test_a_keyword_other_than_out_takes_numpys_path(ufunc, keywords):
     x = aligned(MANY)
@@ -195,7 +195,7 @@ def test_a_keyword_other_than_out_takes_numpys_path(ufunc, keywords):
 
 
 @needs_gil
-@every_ufunc
+@every_ufunc_loop
 def test_a_partial_overlap_takes_numpys_path(ufunc):
     base = aligned(MANY + 4)
     x, out = base[4:], base[:-4]
@@ -207,7 +207,7 @@ KEEPING_GIL = {"fast": {}, "numpy": {"where": True}}
 
 
 @needs_gil
-@every_ufunc
+@every_ufunc_loop
 @pytest.mark.parametrize("kwargs", KEEPING_GIL.values(), ids=KEEPING_GIL)
 def test_another_thread_runs_during_a_long_call(ufunc, kwargs):
     x = aligned(1 << 24)
@@ -216,7 +216,7 @@ def test_another_thread_runs_during_a_long_call(ufunc, kwargs):
 
 
 @needs_gil
-@every_ufunc
+@every_ufunc_loop
 @pytest.mark.parametrize("kwargs", KEEPING_GIL.values(), ids=KEEPING_GIL)
 def test_no_other_thread_runs_during_short_calls(ufunc, kwargs):
     x = aligned(GIL_THRESHOLD)
@@ -224,7 +224,7 @@ def test_no_other_thread_runs_during_short_calls(ufunc, kwargs):
 
 
 @needs_gil
-@every_ufunc
+@every_ufunc_loop
 @pytest.mark.parametrize("kwargs", KEEPING_GIL.values(), ids=KEEPING_GIL)
 def test_the_gil_is_given_away_just_above(ufunc, kwargs):
     x = aligned(GIL_THRESHOLD + 1)
@@ -298,7 +298,7 @@ def test_both_paths_give_the_same_bits_for_a_number(name, role, number):
     assert failing(check, itertools.product(OUTPUTS, LENGTHS, types)) == []
 
 
-@every_ufunc
+@every_ufunc_loop
 @pytest.mark.parametrize("shape", [(3, 5), (0, 4), (2, 3, 4), (1, 1)])
 @pytest.mark.parametrize("order", "CF")
 def test_both_paths_give_the_same_layout(ufunc, shape, order):
@@ -323,14 +323,14 @@ def test_operands_of_different_orders_are_matched_by_index():
     np.testing.assert_array_equal(out, expected)
 
 
-@every_ufunc
+@every_ufunc_loop
 def test_too_long_a_tuple_is_refused(ufunc):
     x = aligned(4)
     with pytest.raises(ValueError, match="out"):
         ufunc(*[x] * ufunc.nin, out=(x, x))
 
 
-@every_ufunc
+@every_ufunc_loop
 def test_an_empty_tuple_is_refused(ufunc):
     x = aligned(4)
     with pytest.raises(ValueError, match="out"):
