@@ -8,10 +8,8 @@ try:
     import torch
 
     operator.attrgetter("compiler.disable", "library.register_fake", "nn.Module", "ops")(torch)
-    _DTYPES = (
-        *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
-        *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
-    )
+    _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    _DTYPES = (*_FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 except Exception as error:  # a broken installation may raise any
     raise ImportError(
         "fastrelu.torch needs PyTorch, which cannot be imported "
@@ -80,16 +78,8 @@ def relu(x, /):
     """
     if torch.overrides.has_torch_function_unary(x):
         return torch.overrides.handle_torch_function(relu, (x,), x)
-    if not isinstance(x, torch.Tensor):
-        raise TypeError(f"x must be a tensor, not {type(x).__name__}")
-    if x.is_nested or x.layout != torch.strided:
-        raise TypeError(f"x must be a dense tensor, not {'nested' if x.is_nested else x.layout}")
-    if x.dtype not in _DTYPES:
-        names = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
-        raise TypeError(f"x must be of a dtype among {names}, not {x.dtype}")
-    if x.device.type != "cpu":
-        raise ValueError(f"x must be on the CPU, not on {x.device}; torch.relu takes it there")
-    return _Relu.apply(x, x.requires_grad and torch.is_grad_enabled())[0]
+    _check("x", x, _DTYPES, "torch.relu")
+    return _apply("relu", x)
 
 
 class ReLU(torch.nn.Module):
@@ -110,14 +100,36 @@ class ReLU(torch.nn.Module):
         return relu(x)
 
 
-class _Relu(torch.autograd.Function):
+def _check(name, x, dtypes, alternative):
+    """Raise unless x is a tensor that the kernels take."""
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"{name} must be a tensor, not {type(x).__name__}")
+    if x.is_nested or x.layout != torch.strided:
+        kind = "nested" if x.is_nested else x.layout
+        raise TypeError(f"{name} must be a dense tensor, not {kind}")
+    if x.dtype not in dtypes:
+        names = ", ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)
+        raise TypeError(f"{name} must be of a dtype among {names}, not {x.dtype}")
+    if x.device.type != "cpu":
+        raise ValueError(
+            f"{name} must be on the CPU, not on {x.device}; {alternative} takes it there"
+        )
+
+
+def _apply(operation, *operands):
+    wanted = torch.is_grad_enabled() and any(operand.requires_grad for operand in operands)
+    return _Activation.apply(operation, wanted, *operands)[0]
+
+
+class _Activation(torch.autograd.Function):
     """Gives y, and the mask if one is wanted, else an empty one."""
 
     @staticmethod
-    def forward(x, wanted):
+    def forward(operation, wanted, *operands):
         if wanted:
-            return torch.ops.fastrelu.relu_with_mask(x)
-        return torch.ops.fastrelu.relu(x), torch.empty(0, dtype=torch.uint8)
+            return getattr(torch.ops.fastrelu, f"{operation}_with_mask")(*operands)
+        y = getattr(torch.ops.fastrelu, operation)(*operands)
+        return y, torch.empty(0, dtype=torch.uint8)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -129,22 +141,30 @@ class _Relu(torch.autograd.Function):
     @staticmethod
     @torch.compiler.disable
     def backward(ctx, grad, _):
-        return _ReluBackward.apply(grad, *ctx.saved_tensors, ctx.stride), None
+        return None, None, _Backward.apply(grad, *ctx.saved_tensors, ctx.stride)
 
     @staticmethod
-    def jvp(ctx, tangent, _):
+    def jvp(ctx, _, __, tangent):
         (y,) = ctx.saved_tensors
-        _, mask = _Relu.apply(y, True)
-        return _ReluBackward.apply(tangent, mask, y.stride()), None
+        _, mask = _Activation.apply("relu", True, y)
+        return _Backward.apply(tangent, mask, y.stride()), None
 
     @staticmethod
-    def vmap(info, in_dims, x, wanted):
-        rows = [row.contiguous() for row in x.unbind(in_dims[0])]
-        results = [_Relu.apply(row, wanted or row.requires_grad) for row in rows]
+    def vmap(info, in_dims, operation, wanted, *operands):
+        rows = [
+            [row.contiguous() for row in _rows(info, operand, dim)]
+            for operand, dim in zip(operands, in_dims[2:], strict=True)
+        ]
+        results = [
+            _Activation.apply(
+                operation, wanted or any(row.requires_grad for row in row_of), *row_of
+            )
+            for row_of in zip(*rows, strict=True)
+        ]
         return tuple(map(torch.stack, zip(*results, strict=True))), (0, 0)
 
 
-class _ReluBackward(torch.autograd.Function):
+class _Backward(torch.autograd.Function):
     """Linear in grad, and so the same again when it is differentiated."""
 
     @staticmethod
@@ -160,20 +180,23 @@ class _ReluBackward(torch.autograd.Function):
     @staticmethod
     @torch.compiler.disable
     def backward(ctx, grad):
-        return _ReluBackward.apply(grad, *ctx.saved_tensors, ctx.stride), None, None
+        return _Backward.apply(grad, *ctx.saved_tensors, ctx.stride), None, None
 
     @staticmethod
     def jvp(ctx, tangent, *_):
-        return _ReluBackward.apply(tangent, *ctx.saved_tensors, ctx.stride)
+        return _Backward.apply(tangent, *ctx.saved_tensors, ctx.stride)
 
     @staticmethod
     def vmap(info, in_dims, grad, mask, stride):
         grads, masks = (
-            [rows] * info.batch_size if dim is None else rows.unbind(dim)
-            for rows, dim in zip((grad, mask), in_dims[:2], strict=True)
+            _rows(info, rows, dim) for rows, dim in zip((grad, mask), in_dims[:2], strict=True)
         )
-        rows = map(_ReluBackward.apply, grads, masks, [stride] * info.batch_size)
-        return torch.stack(tuple(rows)), 0
+        rows = [_Backward.apply(*row_of, stride) for row_of in zip(grads, masks, strict=True)]
+        return torch.stack(rows), 0
+
+
+def _rows(info, operand, dim):
+    return [operand] * info.batch_size if dim is None else operand.unbind(dim)
 
 
 # As operators they are seen by what watches or records PyTorch's: fake tensors, make_fx, profilers.
