@@ -1,8 +1,9 @@
 import torch
 
-__all__ = ["ReLU", "relu"]
+__all__ = ["ReLU", "add_relu", "relu"]
 
 def relu(x: torch.Tensor, /) -> torch.Tensor: ...
+def add_relu(x: torch.Tensor, y: torch.Tensor | float, /) -> torch.Tensor: ...
 
 class ReLU(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor: ...

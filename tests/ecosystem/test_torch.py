@@ -1,6 +1,7 @@
-"""fastrelu.torch is torch.relu, derivatives and all, and keeps nothing but a mask."""
+"""fastrelu.torch is what PyTorch has, derivatives and all, and keeps nothing but a mask."""
 
 import copy
+import doctest
 import pickle
 import subprocess
 import sys
@@ -19,6 +20,16 @@ from fastrelu import reference  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is dep:DeprecationWarning")
 
 relu = fastrelu.torch.relu
+add_relu = fastrelu.torch.add_relu
+
+# Functions of one tensor, each with what it is in PyTorch.
+FUNCTIONS = {
+    "relu": (relu, torch.relu),
+    "add_relu": (lambda x: add_relu(x, 0.25), lambda x: torch.relu(x + 0.25)),
+}
+with_every_function = pytest.mark.parametrize(
+    ("function", "pytorch"), FUNCTIONS.values(), ids=FUNCTIONS
+)
 
 FLOATS = {"f2": torch.float16, "f4": torch.float32, "f8": torch.float64}
 INTEGERS = ["u1", "i1", "i2", "i4", "i8"]
@@ -65,16 +76,17 @@ def test_bfloat16(assert_same_bits):
     assert_same_bits(actual, np.where(kept, bits[::-1], 0).astype(np.uint16))
 
 
+@with_every_function
 @pytest.mark.parametrize("dtype", [*FLOATS.values(), torch.bfloat16])
-def test_it_gives_what_torch_gives(dtype):
+def test_it_gives_what_torch_gives(function, pytorch, dtype):
     values = [-2.0, -0.0, 0.0, 3.0, float("inf"), -float("inf"), float("nan"), -float("nan")]
     x = torch.tensor(values * 9, dtype=dtype)
     grad = torch.tensor(values[::-1] * 9, dtype=dtype)
-    actual, expected = relu(x), torch.relu(x)
+    actual, expected = function(x), pytorch(x)
     torch.testing.assert_close(actual, expected, rtol=0, atol=0, equal_nan=True)
     zeros = actual == 0
     assert torch.equal(actual.signbit()[zeros], expected.signbit()[zeros])
-    actual, expected = gradient(relu, x, grad), gradient(torch.relu, x, grad)
+    actual, expected = gradient(function, x, grad), gradient(pytorch, x, grad)
     torch.testing.assert_close(actual, expected, rtol=0, atol=0, equal_nan=True)
 
 
@@ -94,10 +106,11 @@ LAYOUTS = {
 }
 
 
+@with_every_function
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("grad_layout", ["contiguous", "expanded", "channels_last", "negative_bit"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts(layout, grad_layout, dtype):
+def test_layouts(function, pytorch, layout, grad_layout, dtype):
     if dtype == torch.bfloat16 and layout == "imaginary":
         pytest.skip("there are no complex numbers of bfloat16")
     generator = torch.Generator().manual_seed(0)
@@ -105,35 +118,37 @@ def test_layouts(layout, grad_layout, dtype):
     grad = torch.randn(x.shape, generator=generator).to(dtype)
     if grad.numel() and grad.dim() == 4:
         grad = LAYOUTS[grad_layout](grad)
-    expected = torch.relu(x)
+    expected = pytorch(x)
     for wanted in (False, True):
-        actual = relu(x.detach().requires_grad_(wanted))
+        actual = function(x.detach().requires_grad_(wanted))
         assert torch.equal(actual, expected)
         assert actual.stride() == expected.stride() or not x.numel()
-    assert torch.equal(gradient(relu, x, grad), gradient(torch.relu, x, grad))
+    assert torch.equal(gradient(function, x, grad), gradient(pytorch, x, grad))
 
 
-def test_an_input_is_left_alone():
+@with_every_function
+def test_an_input_is_left_alone(function, pytorch):
     x = torch.tensor([-1.0, 2.0], requires_grad=True)
-    y = relu(x)
+    y = function(x)
     assert x.tolist() == [-1, 2]
     assert y.data_ptr() != x.data_ptr()
 
 
+@with_every_function
 @pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")
-def test_derivatives_are_those_of_differences():
+def test_derivatives_are_those_of_differences(function, pytorch):
     x = torch.tensor([[-2.0, -1.0, 0.5], [1.0, -0.5, 2.0]], dtype=torch.double, requires_grad=True)
     for layout in (x, x.T):
         operand = layout.detach().requires_grad_()
         assert torch.autograd.gradcheck(
-            relu,
+            function,
             operand,
             check_forward_ad=True,
             check_batched_grad=True,
             check_batched_forward_grad=True,
         )
         assert torch.autograd.gradgradcheck(
-            relu, operand, check_fwd_over_rev=True, check_batched_grad=True
+            function, operand, check_fwd_over_rev=True, check_batched_grad=True
         )
 
 
@@ -161,22 +176,24 @@ TRANSFORMS = {
 }
 
 
+@with_every_function
 @pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node:UserWarning")  # linearize
 @pytest.mark.parametrize("transform", TRANSFORMS)
-def test_transforms_of_functions(transform):
+def test_transforms_of_functions(function, pytorch, transform):
     x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
-    expected = TRANSFORMS[transform](torch.relu)(x)
-    torch.testing.assert_close(TRANSFORMS[transform](relu)(x), expected, rtol=0, atol=0)
+    expected = TRANSFORMS[transform](pytorch)(x)
+    torch.testing.assert_close(TRANSFORMS[transform](function)(x), expected, rtol=0, atol=0)
 
 
+@with_every_function
 @pytest.mark.parametrize("grad_mode", [torch.enable_grad, torch.no_grad])
-def test_forward_mode(grad_mode):
+def test_forward_mode(function, pytorch, grad_mode):
     forward_ad = torch.autograd.forward_ad
     x = torch.tensor([[-1.0, 2.0], [3.0, -4.0]]).T
     with forward_ad.dual_level(), grad_mode():
-        y, tangent = forward_ad.unpack_dual(relu(forward_ad.make_dual(x, x + 7)))
-    assert torch.equal(y, torch.relu(x))
-    assert torch.equal(tangent, (x + 7) * (x > 0))
+        y, tangent = forward_ad.unpack_dual(function(forward_ad.make_dual(x, x + 7)))
+    assert torch.equal(y, pytorch(x))
+    assert torch.equal(tangent, gradient(pytorch, x, x + 7))
 
 
 class Saved:
@@ -198,21 +215,23 @@ class Saved:
         self.hooks.__exit__(*error)
 
 
+@with_every_function
 @pytest.mark.parametrize("n", [0, 1, 8, 9, 1003])
 @pytest.mark.parametrize("dtype", [*FLOATS.values(), torch.bfloat16])
-def test_a_bit_for_each_element_is_saved(dtype, n):
+def test_a_bit_for_each_element_is_saved(function, pytorch, dtype, n):
     x = torch.linspace(-1, 1, n, dtype=dtype).requires_grad_()
     with Saved() as saved:
-        y = relu(x)
+        y = function(x)
     (mask,) = saved.tensors
     assert (mask.dtype, mask.shape) == (torch.uint8, ((n + 7) // 8,))
     y.sum().backward()
-    assert torch.equal(x.grad, (x > 0).to(dtype))
+    assert torch.equal(x.grad, gradient(pytorch, x, torch.ones_like(x)))
 
 
-def test_the_output_is_let_go():
+@with_every_function
+def test_the_output_is_let_go(function, pytorch):
     x = torch.ones(100, requires_grad=True)
-    y = relu(x)
+    y = function(x)
     memory = torch.multiprocessing.reductions.StorageWeakRef(y.untyped_storage())
     result = y + 1
     assert not memory.expired()
@@ -222,13 +241,14 @@ def test_the_output_is_let_go():
     assert x.grad.tolist() == [1] * 100
 
 
-def test_an_output_may_be_written_to():
+@with_every_function
+def test_an_output_may_be_written_to(function, pytorch):
     x = torch.tensor([-1.0, 2.0], requires_grad=True)
-    y = relu(x * 2)
+    y = function(x * 2)
     y += 5
-    assert y.tolist() == [5, 9]
+    assert torch.equal(y, pytorch(x * 2) + 5)
     y.sum().backward()
-    assert x.grad.tolist() == [0, 2]
+    assert torch.equal(x.grad, gradient(lambda x: pytorch(x * 2), x, torch.ones(2)))
 
 
 @pytest.mark.skipif(fastrelu.cache_info().limit < 1 << 24, reason="no memory is kept")
@@ -240,67 +260,77 @@ def test_memory_of_outputs_is_kept_for_the_next():
     assert fastrelu.cache_info().hits > before
 
 
+@with_every_function
 @pytest.mark.parametrize(
     "mode", [torch.no_grad, torch.inference_mode, torch.enable_grad], ids=lambda m: m.__name__
 )
-def test_no_mask_without_a_gradient(monkeypatch, mode):
+def test_no_mask_without_a_gradient(function, pytorch, monkeypatch, mode):
     monkeypatch.setattr(fastrelu, "relu_with_mask", None)
     x = torch.tensor([-1.0, 2.0], requires_grad=mode is not torch.enable_grad)
     with mode(), Saved() as saved:
-        y = relu(x)
-    assert y.tolist() == [0, 2]
+        y = function(x)
+    assert torch.equal(y, pytorch(x.detach()))
     assert not y.requires_grad
     assert y.is_inference() is (mode is torch.inference_mode)
     assert [tensor for tensor in saved.tensors if tensor.numel()] == []
 
 
+@with_every_function
 @pytest.mark.parametrize("reentrant", [False, True])
-def test_checkpoint(reentrant):
+def test_checkpoint(function, pytorch, reentrant):
     x = torch.tensor([-1.0, 2.0, 3.0], requires_grad=True)
     y = torch.utils.checkpoint.checkpoint(
-        lambda t: relu(t * 2) ** 2, x, use_reentrant=reentrant, preserve_rng_state=False
+        lambda t: function(t * 2) ** 2, x, use_reentrant=reentrant, preserve_rng_state=False
     )
     y.sum().backward()
-    assert x.grad.tolist() == [0, 16, 24]
+    expected = gradient(lambda t: pytorch(t * 2) ** 2, x, torch.ones(3))
+    assert torch.equal(x.grad, expected)
 
 
-def test_a_graph_may_go_back_twice():
+@with_every_function
+def test_a_graph_may_go_back_twice(function, pytorch):
     x = torch.tensor([-1.0, 2.0], requires_grad=True)
-    y = relu(x)
+    y = function(x)
     y.sum().backward(retain_graph=True)
     y.sum().backward()
-    assert x.grad.tolist() == [0, 2]
+    assert torch.equal(x.grad, gradient(pytorch, x, torch.full_like(x, 2)))
     with pytest.raises(RuntimeError, match="second time"):
         y.sum().backward()
 
 
+@with_every_function
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-def test_compiled(backend):
-    compiled = torch.compile(lambda x: relu(x * 2) + 1, backend=backend)
+def test_compiled(function, pytorch, backend):
+    compiled = torch.compile(lambda x: function(x * 2) + 1, backend=backend)
     for n in (3, 4, 50):
         x = torch.linspace(-1, 1, n, requires_grad=True)
         y = compiled(x)
-        assert torch.equal(y, torch.relu(x * 2) + 1)
+        assert torch.equal(y, pytorch(x * 2) + 1)
         y.sum().backward()
-        assert torch.equal(x.grad, 2.0 * (x > 0))
+        expected = gradient(lambda x: pytorch(x * 2), x, torch.ones(n))
+        assert torch.equal(x.grad, expected)
         with torch.no_grad():
             assert torch.equal(compiled(x), y)
 
 
-def test_compiled_transforms():
+@with_every_function
+def test_compiled_transforms(function, pytorch):
     x = torch.tensor([-1.0, 2.0])
-    compiled = torch.compile(func.grad(lambda x: (relu(x) ** 2).sum()), backend="aot_eager")
-    assert compiled(x).tolist() == [0, 4]
+    compiled = torch.compile(func.grad(lambda x: (function(x) ** 2).sum()), backend="aot_eager")
+    expected = gradient(lambda x: pytorch(x) ** 2, x, torch.ones(2))
+    assert torch.equal(compiled(x), expected)
 
 
-def test_make_fx_records_it():
-    def function(x):
+@with_every_function
+def test_make_fx_records_it(function, pytorch):
+    def gradient_of_sum(x):
         x = x.detach().requires_grad_()
-        return torch.autograd.grad(relu(x).sum(), x)[0]
+        return torch.autograd.grad(function(x).sum(), x)[0]
 
-    recorded = make_fx(function)(torch.ones(3))
-    assert recorded(torch.tensor([-1.0, 0.0, 2.0])).tolist() == [0, 0, 1]
+    recorded = make_fx(gradient_of_sum)(torch.ones(3))
+    x = torch.tensor([-1.0, 0.0, 2.0])
+    assert torch.equal(recorded(x), gradient(pytorch, x, torch.ones(3)))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -308,18 +338,22 @@ def test_operators(layout):
     x = LAYOUTS[layout](torch.randn(3, 4, 6, 5))
     operators = torch.ops.fastrelu
     y, mask = operators.relu_with_mask(x)
+    backward = (torch.ones(x.shape), mask, y.stride())
     for operator, args in (
         (operators.relu, (x,)),
         (operators.relu_with_mask, (x,)),
-        (operators.relu_backward_from_mask, (torch.ones(x.shape), mask, y.stride())),
+        (operators.relu_backward_from_mask, backward),
+        (operators.add_relu, (x, x)),
+        (operators.add_relu_with_mask, (x, x)),
     ):
         torch.library.opcheck(operator.default, args, test_utils=("test_schema", "test_faketensor"))
 
 
-def test_threads():
+@with_every_function
+def test_threads(function, pytorch):
     def work(seed):
         x = torch.randn(200_003, generator=torch.Generator().manual_seed(seed))
-        return torch.equal(gradient(relu, x, x), torch.relu(x))
+        return torch.equal(gradient(function, x, x), gradient(pytorch, x, x))
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(work, range(24)))
@@ -335,13 +369,15 @@ class Watched(torch.Tensor):
 
 
 def test_subclasses():
-    x = torch.tensor([-1.0, 2.0]).as_subclass(Watched).requires_grad_()
-    Watched.seen = ()
-    y = relu(x)
-    assert Watched.seen[0] is relu
-    assert type(y) is Watched
-    y.sum().backward()
-    assert x.grad.tolist() == [0, 1]
+    for function, *rest in ((relu,), (add_relu, torch.zeros(2))):
+        x = torch.tensor([-1.0, 2.0]).as_subclass(Watched).requires_grad_()
+        Watched.seen = ()
+        y = function(x, *rest)
+        assert Watched.seen[0] is function
+        assert type(y) is Watched
+        y.sum().backward()
+        assert x.grad.tolist() == [0, 1]
+    assert type(add_relu(torch.zeros(2), x)) is Watched
     assert type(relu(torch.nn.Parameter(torch.ones(2)))) is torch.Tensor
 
 
@@ -362,8 +398,9 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(case):
     make, error, message = REFUSED[case]
-    with pytest.raises(error, match=message):
-        relu(make())
+    for function, *rest in ((relu,), (add_relu, 1)):
+        with pytest.raises(error, match=message):
+            function(make(), *rest)
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
@@ -374,14 +411,34 @@ def test_nested_tensors_are_refused(layout):
         relu(x)
 
 
-def test_the_module():
-    module = fastrelu.torch.ReLU()
+MODULES = {
+    "ReLU": (fastrelu.torch.ReLU(), torch.nn.ReLU()),
+}
+
+
+@pytest.mark.parametrize("case", MODULES)
+def test_modules(case):
+    module, pytorch = MODULES[case]
     assert list(module.parameters()) == []
+    assert repr(module) == repr(pytorch)
     x = torch.tensor([-1.0, 2.0], requires_grad=True)
     for same in (module, copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
-        assert type(same) is fastrelu.torch.ReLU
-        assert same(x).tolist() == [0, 2]
-    assert pickle.loads(pickle.dumps(relu)) is relu
+        assert type(same) is type(module)
+        assert torch.equal(same(x), pytorch(x))
+
+
+@pytest.mark.parametrize("function", [relu, add_relu], ids=lambda f: f.__name__)
+def test_functions_can_be_pickled(function):
+    assert pickle.loads(pickle.dumps(function)) is function
+
+
+@pytest.mark.parametrize("name", fastrelu.torch.__all__)
+def test_examples(name):
+    examples = doctest.DocTestParser().get_doctest(
+        getattr(fastrelu.torch, name).__doc__, {}, name, None, None
+    )
+    assert examples.examples
+    assert doctest.DocTestRunner().run(examples).failed == 0
 
 
 def run(code):
