@@ -11,10 +11,11 @@ import fastrelu.torch  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 
 
-@pytest.mark.parametrize(
-    "function", [fastrelu.torch.relu, fastrelu.torch.ReLU()], ids=["relu", "ReLU"]
-)
-def test_it_cannot_be_scripted(function):
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "add_relu", "ReLU", "LeakyReLU"])
+def test_it_cannot_be_scripted(name):
+    function = getattr(fastrelu.torch, name)
+    if isinstance(function, type):
+        function = function()
     with pytest.raises(RuntimeError, match=r"undefined value x|fastrelu"):
         torch.jit.script(function)
 

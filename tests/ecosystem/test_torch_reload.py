@@ -45,6 +45,9 @@ import fastrelu.torch
 }
 END = """
 gc.collect()
+x = torch.tensor([-1.0, 0.0, 2.0], requires_grad=True)
+y = fastrelu.torch.leaky_relu(fastrelu.torch.add_relu(x, 1), 0.5)
+assert torch.autograd.grad(y.sum(), x)[0].tolist() == [0, 1, 1]
 for relu in [fastrelu.torch.relu, fastrelu.torch.ReLU(), *before]:
     check(relu)
 print("ok")
