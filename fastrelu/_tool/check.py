@@ -17,9 +17,13 @@ MASK_OPERATION = "relu"  # whose types have kernels for masks
 SENTINEL = 85
 
 
+def _select(condition, a, b):
+    bits = f"u{a.itemsize}"  # in NumPy 2.0 np.where fails on types of ml_dtypes
+    return np.where(condition, a.view(bits), b.view(bits)).view(a.dtype)
+
+
 def _zero_where(condition, values):
-    bits = f"u{values.itemsize}"  # in NumPy 2.0 np.where fails on types of ml_dtypes
-    return np.where(condition, np.zeros((), bits), values.view(bits)).view(values.dtype)
+    return _select(condition, np.zeros((), values.dtype), values)
 
 
 # The fallback is the reference, so it is checked against these definitions instead.
@@ -28,6 +32,14 @@ DEFINITIONS = SimpleNamespace(
     relu_backward=lambda grad, x: _zero_where(x <= 0, grad),
     add_relu=lambda x, y: _zero_where(x + y < 0, x + y),
     subtract_relu=lambda x, y: _zero_where(x - y < 0, x - y),
+    leaky_relu=lambda x, slope: _select(x < 0, x * slope, x),
+    leaky_relu_backward=lambda grad, x, slope: _select(x <= 0, grad * slope, grad),
+    clipped_relu=lambda x, cap: _select(
+        (x == x) & ((x > cap) | (cap < 0) | (cap != cap)), cap, DEFINITIONS.relu(x)
+    ),
+    clipped_relu_backward=lambda grad, x, cap: _zero_where((x == x) & ~((x > 0) & (x < cap)), grad),
+    soft_threshold=lambda x, t: _select(x != x, x, np.sign(x) * DEFINITIONS.relu(np.abs(x) - t)),
+    soft_threshold_backward=lambda grad, x, t: _zero_where((-t <= x) & (x <= t), grad),
     relu_with_mask=lambda x, at_zero: (
         DEFINITIONS.relu(x),
         np.packbits(~(x < 0) if at_zero else ~(x <= 0), bitorder="little"),
@@ -209,7 +221,8 @@ def _broadcasts(operands, length):
     Yield the position of an operand that is broadcast to the others, its kind, all operands.
 
     A number, a 0-d array and each value of a column reach the same kernels, and a row those of
-    vectors. So every length has a number in one form, and a matrix in one.
+    vectors. So every length has a number in one form, and a matrix in one. Of three operands two
+    lengths in turn broadcast each.
     """
     if len(operands) == 1 or reference.name_in_ml_dtypes(operands[0].dtype):
         return  # steps do not depend on the type: NumPy's are enough
@@ -217,7 +230,9 @@ def _broadcasts(operands, length):
     rows, columns = (3, length) if length <= SMALL else (length // 257, 257)
     vectors = [a[start : start + length] for a in operands]
     matrices = [a[start : start + rows * columns].reshape(rows, columns) for a in operands]
-    for i, operand in enumerate(operands):
+    positions = range(len(operands))
+    for i in positions if len(operands) < 3 else [length // 2 % len(operands)]:
+        operand = operands[i]
         number = operand[length : length + 1].reshape(())
         if length % 2:
             number = np.array(number.item(), number.dtype)  # this makes a signalling NaN quiet
