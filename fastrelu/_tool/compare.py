@@ -95,6 +95,24 @@ IDIOMS = {
     ),
     "add_relu": ("add", ("x", "b"), {"in place": "maximum(add(x, b, out=x), 0, out=x)"}),
     "subtract_relu": ("subtract", ("x", "1"), {"new": "maximum(x - 1, 0)"}),
+    "leaky_relu": ("leaky", ("x", "0.01"), {"new": "where(x > 0, x, 0.01 * x)"}),
+    "leaky_relu_backward": (
+        "leaky backward",
+        ("grad", "x", "0.01"),
+        {"new": "where(x > 0, grad, 0.01 * grad)"},
+    ),
+    "clipped_relu": ("clipped", ("x", "6"), {"new": "clip(x, 0, 6)"}),
+    "clipped_relu_backward": (
+        "clipped backward",
+        ("grad", "x", "6"),
+        {"new": "grad * ((x > 0) & (x < 6))"},
+    ),
+    "soft_threshold": ("soft", ("x", "0.5"), {"new": "sign(x) * maximum(abs(x) - 0.5, 0)"}),
+    "soft_threshold_backward": (
+        "soft backward",
+        ("grad", "x", "0.5"),
+        {"new": "grad * (abs(x) > 0.5)"},
+    ),
 }
 
 
@@ -290,7 +308,7 @@ def _operands(x):
 
 
 def _takes(operation, operands):
-    """Return whether an operation takes operands of these types, and its output theirs."""
+    """Return whether an operation takes these types, and makes no floats of other numbers."""
     names = _names(fastrelu, operands)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -298,13 +316,15 @@ def _takes(operation, operands):
             result = np.asarray(evaluate(operation.call, names))
         except TypeError:
             return False
-    target = operands[operation.operands[0]]
-    return operation.output != "in place" or np.can_cast(result.dtype, target.dtype, "same_kind")
+    dtype = operands[operation.operands[0]].dtype
+    if result.dtype.kind == "f" and dtype.kind in "biu":
+        return False
+    return operation.output != "in place" or np.can_cast(result.dtype, dtype, "same_kind")
 
 
 def _names(module, operands):
     """Return the names of statements, the operations as functions of a module."""
-    numpy = ("add", "copyto", "maximum", "multiply")
+    numpy = ("add", "clip", "copyto", "maximum", "multiply", "sign", "where")
     return {
         **{name: getattr(np, name) for name in numpy},
         **{operation.function: getattr(module, operation.function) for operation in OPERATIONS},

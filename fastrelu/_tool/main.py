@@ -54,7 +54,7 @@ ALL_COMMANDS = ("command", "json")
 COMPARE_OPTIONS = ("dtype", "input", "seconds", "most")
 COMPARE_ONLY = ("input",)
 HEADER = (
-    f"{'elements':>10}  {'where':5} {'operation':16} {'NumPy':>8} {'±':>5} {'fastrelu':>9} {'±':>5}"
+    f"{'elements':>10}  {'where':5} {'operation':20} {'NumPy':>8} {'±':>5} {'fastrelu':>9} {'±':>5}"
     f" {'GB/s':>7} {'faster':>8}  {'of a copy':>9}"
 )
 
@@ -293,7 +293,7 @@ def _print_comparison(record, array, dtype, options, progress):
         what = f"{options.input}: {array.dtype} of shape {array.shape}, memory-mapped"
     print(f"\nComparison on {what}")
     for operation in OPERATIONS:
-        print(f"  {operation.name:17} {operation.fastrelu:29}  against  {operation.numpy}")
+        print(f"  {operation.name:20} {operation.fastrelu:37} vs {operation.numpy}")
     print(f"\n{HEADER}", flush=True)
     rows = []
     record["threads"] = fastrelu.get_num_threads()
@@ -334,7 +334,7 @@ def _print_notes(rows, sizes):
 def _format(row):
     mark = "!" if row.times_faster < 1 else " "
     return (
-        f"{row.elements:>10,}  {row.where:5} {row.operation:16}"
+        f"{row.elements:>10,}  {row.where:5} {row.operation:20}"
         f" {human(row.numpy.seconds):>8} {row.numpy.spread:>5.0%}"
         f" {human(row.fastrelu.seconds):>9} {row.fastrelu.spread:>5.0%}"
         f" {row.fastrelu.gigabytes_per_second:>7.1f} {row.times_faster:>7.2f}x{mark}"
