@@ -1,6 +1,7 @@
 """The benchmark: its output and files, its checks of results and noise, and what it leaves out."""
 
 import base64
+import contextlib
 import importlib.util
 import json
 import os
@@ -75,7 +76,7 @@ def refused(arguments, capsys):
 
 
 def test_a_line_for_each_case_and_what_they_mean(capsys):
-    assert main([*SHORT, "--sizes", "16,32"]) == 0
+    assert main([*SHORT, "--operations", ",".join(command.OPERATIONS), "--sizes", "16,32"]) == 0
     out = capsys.readouterr().out
     for operation in contenders.OPERATIONS:
         for output in contenders.OUTPUTS:
@@ -394,6 +395,8 @@ def test_what_time_cannot_hold_is_named_but_the_first_is_measured():
         (("add", "out="), 12, 12),
         (("add row", "in place"), 8.125, 4.125),
         (("subtract", "new"), 8, 8),
+        (("leaky", "out="), 8, 8),
+        (("leaky backward", "in place"), 12, 8),
         (("backward", "new"), 12, 12),
         (("backward", "in place"), 12, 8),
         (("mask forward", "out="), 8.125, 8.125),
@@ -436,6 +439,26 @@ def test_no_sum_leaves_its_type(operation, dtype):
     x, b = found["x"].astype(float), found.get("b", np.array(-1.0)).astype(float)
     y = measure.Operands(case).expected["y"]
     np.testing.assert_allclose(y.astype(float), np.maximum(x + b, 0), rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("full", [None, True])
+def test_operations_by_default(full):
+    names = ("dtype", "operations", "where", "sizes", "threads", "most", "contenders", "gap")
+    options = dict.fromkeys(names) | {"full": full}
+    chosen = command._select(type("Options", (), options), None).operations
+    assert ("leaky" in chosen) == bool(full)
+    assert set(chosen) <= contenders.OPERATIONS.keys()
+    assert {"forward", "backward", "mask forward", "add row", "subtract"} <= set(chosen)
+
+
+@pytest.mark.parametrize(
+    ("operation", "bits", "is_right"), [("leaky", 1, True), ("leaky", 2, False), ("soft", 1, False)]
+)
+def test_a_product_with_a_rounded_number_may_differ_in_the_last_bit(operation, bits, is_right):
+    operands = measure.Operands(measure.Case(operation, "new", "float16", 33))
+    y = operands.expected["y"] + bits * np.spacing(operands.expected["y"])
+    with contextlib.nullcontext() if is_right else pytest.raises(measure.MismatchError):
+        operands.check(y, "")
 
 
 def test_an_operation_on_the_list_is_timed_without_another_line(monkeypatch):
@@ -611,6 +634,7 @@ def test_best_other_has_at_most_as_many_threads():
 
 CHECK_ALL_CASES = """
 import sys
+from fastrelu._tool import operations
 from fastrelu._tool.bench import contenders, measure
 
 measure.time_interleaved = lambda timers, *rest: [[1.0] for _ in timers]
@@ -621,6 +645,8 @@ timed = 0
 for dtype in ("float32", "float16", "float64", "int8"):
     for operation in contenders.OPERATIONS:
         for output in contenders.OUTPUTS:
+            if not operations.takes(contenders.OPERATIONS[operation].types_like, dtype):
+                continue
             case = measure.Case(operation, output, dtype, 33)
             outcome = measure.measure_case(case, found, [contenders.usable_cpus()], 0)
             timed += len(outcome.rows)

@@ -57,6 +57,7 @@ OPERATIONS = {
     word: [name for name in contenders.OPERATIONS if name.split()[0] == word]
     for word in dict.fromkeys(name.split()[0] for name in contenders.OPERATIONS)
 }
+USUAL = ("forward", "backward", "mask", "add", "subtract")
 OUTPUTS = {"new": ["new"], "out": ["out="], "inplace": ["in place"]}
 LIBRARIES = {name: [name] for name in contenders.LIBRARIES}
 
@@ -97,7 +98,11 @@ class Selection(NamedTuple):
 def add_options(parser):
     """Add the options of bench to a parser."""
     group = parser.add_argument_group("options of bench; lists are separated by commas")
-    group.add_argument("--operations", metavar="LIST", help=f"from {', '.join(OPERATIONS)}")
+    group.add_argument(
+        "--operations",
+        metavar="LIST",
+        help=f"from {', '.join(OPERATIONS)} (default: {', '.join(USUAL)}; all with --full)",
+    )
     group.add_argument("--where", metavar="LIST", help=f"the output, from {', '.join(OUTPUTS)}")
     group.add_argument(
         "--sizes", metavar="LIST", help="numbers of elements; K and M stand for 2**10 and 2**20"
@@ -352,7 +357,7 @@ def _select(options, old):
     """Return the Selection of the options, with defaults from an earlier run if there is one."""
     default = Selection(
         list(FULL_DTYPES if options.full else ["float32"]),
-        list(contenders.OPERATIONS),
+        [name for word in (OPERATIONS if options.full else USUAL) for name in OPERATIONS[word]],
         list(contenders.OUTPUTS),
         list(FULL_SIZES if options.full else SIZES),
         _default_threads(),

@@ -60,6 +60,19 @@ class Operation(NamedTuple):
         return f"{self.function}({', '.join(self.operands)}{given[output]})"
 
 
+# The numbers of the operations with a parameter, as people set them.
+SLOPE, CAP, THRESHOLD = 0.01, 6, 0.5
+
+
+def _with_gradient(name, function, number):
+    """Return the forms of an operation with a parameter, which is a number here, by name."""
+    operands = {"x": "array", str(number): number}
+    return {
+        name: Operation(function, operands),
+        f"{name} backward": Operation(f"{function}_backward", {"grad": "array"} | operands),
+    }
+
+
 def _operations():
     """Return what is timed by name: several forms of some functions, one of every other."""
     forms = {
@@ -70,6 +83,9 @@ def _operations():
         "add": Operation("add_relu", {"x": "array", "b": "array"}),
         "add row": Operation("add_relu", {"x": "array", "b": "row"}),
         "subtract": Operation("subtract_relu", {"x": "array", "1": 1}),
+        **_with_gradient("leaky", "leaky_relu", SLOPE),
+        **_with_gradient("clipped", "clipped_relu", CAP),
+        **_with_gradient("soft", "soft_threshold", THRESHOLD),
     }
     with_masks = {"relu_with_mask", "relu_backward_from_mask"}
     found = {
@@ -203,7 +219,8 @@ def _fastrelu_copy(arrays):
 
 
 def _numpy(arrays):
-    names = ("add", "copyto", "maximum", "multiply", "packbits", "subtract", "unpackbits", "where")
+    names = ("add", "clip", "copyto", "maximum", "minimum", "multiply", "packbits", "sign")
+    names += ("subtract", "unpackbits", "where")
     return {name: getattr(np, name) for name in names} | arrays
 
 
@@ -211,15 +228,20 @@ def _torch(arrays):
     import torch
 
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    backward = torch.ops.aten.threshold_backward
-    return tensors | {
+    aten = torch.ops.aten
+    functions = (aten.leaky_relu, aten.hardtanh, aten.softshrink)
+    gradients = (aten.threshold_backward, aten.leaky_relu_backward, aten.hardtanh_backward)
+    gradients += (aten.softshrink_backward,)
+    return {
+        **tensors,
+        **{f.__name__: f.default for f in (*functions, *gradients)},
+        **{f"{f.__name__}_out": f.out for f in functions},
+        **{f"{f.__name__}_out": f.grad_input for f in gradients},
         "relu": torch.relu,
         "relu_": torch.relu_,
         "add": torch.add,
         "sub": torch.sub,
         "clamp_min": torch.clamp_min,
-        "threshold_backward": backward,
-        "threshold_backward_out": backward.grad_input,
     }
 
 
@@ -330,7 +352,60 @@ def _numba_functions():
             y[i] = zero if difference < zero else difference
         return y
 
-    functions = (relu, relu_backward, add_relu, add_row_relu, subtract_relu)
+    @numba.njit(parallel=True)
+    def leaky_relu(x, slope, y):
+        zero = x.dtype.type(0)
+        slope = x.dtype.type(slope)
+        for i in prange(x.size):
+            y[i] = x[i] * slope if x[i] < zero else x[i]
+        return y
+
+    @numba.njit(parallel=True)
+    def leaky_relu_backward(grad, x, slope, y):
+        zero = x.dtype.type(0)
+        slope = x.dtype.type(slope)
+        for i in prange(x.size):
+            y[i] = grad[i] * slope if x[i] <= zero else grad[i]
+        return y
+
+    @numba.njit(parallel=True)
+    def clipped_relu(x, cap, y):
+        zero = x.dtype.type(0)
+        cap = x.dtype.type(cap)
+        for i in prange(x.size):
+            value = cap if x[i] > cap else x[i]
+            y[i] = zero if value < zero else value
+        return y
+
+    @numba.njit(parallel=True)
+    def clipped_relu_backward(grad, x, cap, y):
+        zero = x.dtype.type(0)
+        cap = x.dtype.type(cap)
+        for i in prange(x.size):
+            y[i] = zero if (x[i] <= zero) | (x[i] >= cap) else grad[i]
+        return y
+
+    @numba.njit(parallel=True)
+    def soft_threshold(x, threshold, y):
+        zero = x.dtype.type(0)
+        threshold = x.dtype.type(threshold)
+        for i in prange(x.size):
+            above = x[i] - threshold
+            below = x[i] + threshold
+            y[i] = above if above > zero else below if below < zero else zero
+        return y
+
+    @numba.njit(parallel=True)
+    def soft_threshold_backward(grad, x, threshold, y):
+        zero = x.dtype.type(0)
+        threshold = x.dtype.type(threshold)
+        for i in prange(x.size):
+            y[i] = zero if (x[i] <= threshold) & (x[i] >= -threshold) else grad[i]
+        return y
+
+    functions = (relu, relu_backward, add_relu, add_row_relu, subtract_relu, leaky_relu)
+    functions += (leaky_relu_backward, clipped_relu, clipped_relu_backward, soft_threshold)
+    functions += (soft_threshold_backward,)
     return {f.__name__: f for f in functions} | {"empty_like": np.empty_like}
 
 
@@ -347,7 +422,11 @@ def _set_numba_threads(n):
 def _numexpr(arrays):
     import numexpr
 
-    return {"evaluate": numexpr.evaluate, "arrays": arrays} | arrays
+    dtype = next(iter(arrays.values())).dtype
+    numbers = {"slope": SLOPE, "cap": CAP, "threshold": THRESHOLD}
+    # A float in the text of an expression would make a float64 of it.
+    typed = {name: dtype.type(number) for name, number in numbers.items()}
+    return {"evaluate": numexpr.evaluate, "arrays": arrays | typed} | arrays
 
 
 def _set_numexpr_threads(n):
@@ -362,11 +441,21 @@ def _jax_functions():
 
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_enable_x64", True)
+
+    def with_gradient(name, function):
+        gradient = jax.jit(lambda grad, x: jax.vjp(function, x)[1](grad)[0])
+        return {name: jax.jit(function), f"{name}_backward": gradient}
+
     return {
-        "relu": jax.jit(jax.nn.relu),
-        "relu_backward": jax.jit(lambda grad, x: jax.vjp(jax.nn.relu, x)[1](grad)[0]),
+        **with_gradient("relu", jax.nn.relu),
         "add_relu": jax.jit(lambda x, b: jax.nn.relu(x + b)),
         "subtract_relu": jax.jit(lambda x: jax.nn.relu(x - 1)),
+        **with_gradient("leaky_relu", lambda x: jax.nn.leaky_relu(x, SLOPE)),
+        **with_gradient("clipped_relu", lambda x: jax.numpy.clip(x, 0, CAP)),
+        **with_gradient(
+            "soft_threshold",
+            lambda x: jax.numpy.sign(x) * jax.nn.relu(jax.numpy.abs(x) - THRESHOLD),
+        ),
     }
 
 
@@ -377,6 +466,34 @@ def _jax(arrays):
     import jax.numpy as jnp
 
     return functions | {name: jnp.asarray(array) for name, array in arrays.items()}
+
+
+def _torch_statements(operation, function, numbers):
+    return {
+        (operation, "new"): f"{function}(x, {numbers})",
+        (operation, "out="): f"{function}_out(x, {numbers}, out=y)",
+        (operation, "in place"): f"{function}_out(x, {numbers}, out=x)",
+    }
+
+
+def _torch_gradients(operation, function, numbers):
+    start = f"{function}_backward"
+    return {
+        (operation, "new"): f"{start}(grad, x, {numbers})",
+        (operation, "out="): f"{start}_out(grad, x, {numbers}, grad_input=y)",
+        (operation, "in place"): f"{start}_out(grad, x, {numbers}, grad_input=grad)",
+    }
+
+
+def _numba_statements(name):
+    """Return the statements of an operation with a parameter: its operands, then the output."""
+    operation = OPERATIONS[name]
+    start = f"{operation.function}({', '.join(operation.operands)}"
+    return {
+        (name, "new"): f"{start}, empty_like(x))",
+        (name, "out="): f"{start}, y)",
+        (name, "in place"): f"{start}, {operation.target})",
+    }
 
 
 def _numexpr_statements(operation, expression, target="x"):
@@ -429,6 +546,15 @@ CONTENDERS = (
             ("subtract", "new"): "maximum(x - 1, 0)",
             ("subtract", "out="): "maximum(subtract(x, 1, out=y), 0, out=y)",
             ("subtract", "in place"): "maximum(subtract(x, 1, out=x), 0, out=x)",
+            ("leaky", "new"): "maximum(x, 0.01 * x)",
+            ("leaky", "out="): "maximum(x, multiply(x, 0.01, out=y), out=y)",
+            ("leaky", "in place"): "maximum(x, 0.01 * x, out=x)",
+            ("clipped", "new"): "minimum(maximum(x, 0), 6)",
+            ("clipped", "out="): "minimum(maximum(x, 0, out=y), 6, out=y)",
+            ("clipped", "in place"): "minimum(maximum(x, 0, out=x), 6, out=x)",
+            ("soft", "new"): "sign(x) * maximum(abs(x) - 0.5, 0)",
+            ("soft", "out="): "multiply(sign(x), maximum(abs(x) - 0.5, 0), out=y)",
+            ("soft", "in place"): "multiply(sign(x), maximum(abs(x) - 0.5, 0), out=x)",
             ("mask forward", "new"): f"(maximum(0, x), {NUMPY_MASK})",
             ("mask forward", "out="): f"(maximum(0, x, out=y), copyto(mask, {NUMPY_MASK}))",
             ("mask forward", "in place"): f"(copyto(mask, {NUMPY_MASK}), maximum(x, 0, out=x))",
@@ -445,6 +571,16 @@ CONTENDERS = (
             ("backward", "new"): "grad * (x > 0)",
             ("backward", "out="): "multiply(grad, x > 0, out=y)",
             ("backward", "in place"): "multiply(grad, x > 0, out=grad)",
+            ("leaky backward", "out="): (
+                "copyto(y, grad), multiply(grad, 0.01, out=y, where=x <= 0)"
+            ),
+            ("leaky backward", "in place"): "multiply(grad, 0.01, out=grad, where=x <= 0)",
+            ("clipped backward", "new"): "grad * ((x > 0) & (x < 6))",
+            ("clipped backward", "out="): "multiply(grad, (x > 0) & (x < 6), out=y)",
+            ("clipped backward", "in place"): "multiply(grad, (x > 0) & (x < 6), out=grad)",
+            ("soft backward", "new"): "grad * (abs(x) > 0.5)",
+            ("soft backward", "out="): "multiply(grad, abs(x) > 0.5, out=y)",
+            ("soft backward", "in place"): "multiply(grad, abs(x) > 0.5, out=grad)",
             ("mask backward", "new"): f"grad * {NUMPY_PASSES}",
             ("mask backward", "out="): f"multiply(grad, {NUMPY_PASSES}, out=y)",
             ("mask backward", "in place"): f"multiply(grad, {NUMPY_PASSES}, out=grad)",
@@ -457,6 +593,20 @@ CONTENDERS = (
         {
             ("forward", "new"): "where(x > 0, x, 0)",
             ("backward", "new"): "where(x > 0, grad, 0)",
+            ("leaky", "new"): "where(x > 0, x, 0.01 * x)",
+            ("leaky backward", "new"): "where(x > 0, grad, 0.01 * grad)",
+            ("clipped backward", "new"): "where((x > 0) & (x < 6), grad, 0)",
+            ("soft backward", "new"): "where(abs(x) > 0.5, grad, 0)",
+        },
+        _numpy,
+    ),
+    Contender(
+        "NumPy clip",
+        "numpy",
+        {
+            ("clipped", "new"): "clip(x, 0, 6)",
+            ("clipped", "out="): "clip(x, 0, 6, out=y)",
+            ("clipped", "in place"): "clip(x, 0, 6, out=x)",
         },
         _numpy,
     ),
@@ -467,9 +617,7 @@ CONTENDERS = (
             ("forward", "new"): "relu(x)",
             ("forward", "out="): "clamp_min(x, 0, out=y)",
             ("forward", "in place"): "relu_(x)",
-            ("backward", "new"): "threshold_backward(grad, x, 0)",
-            ("backward", "out="): "threshold_backward_out(grad, x, 0, grad_input=y)",
-            ("backward", "in place"): "threshold_backward_out(grad, x, 0, grad_input=grad)",
+            **_torch_gradients("backward", "threshold", "0"),
             **_each(
                 ADDITIONS,
                 {
@@ -481,6 +629,12 @@ CONTENDERS = (
             ("subtract", "new"): "relu_(sub(x, 1))",
             ("subtract", "out="): "relu_(sub(x, 1, out=y))",
             ("subtract", "in place"): "relu_(x.sub_(1))",
+            **_torch_statements("leaky", "leaky_relu", "0.01"),
+            **_torch_statements("clipped", "hardtanh", "0, 6"),
+            **_torch_statements("soft", "softshrink", "0.5"),
+            **_torch_gradients("leaky backward", "leaky_relu", "0.01, False"),
+            **_torch_gradients("clipped backward", "hardtanh", "0, 6"),
+            **_torch_gradients("soft backward", "softshrink", "0.5"),
         },
         _torch,
         set_torch_threads,
@@ -514,6 +668,12 @@ CONTENDERS = (
             ("subtract", "new"): "subtract_relu(x, 1, empty_like(x))",
             ("subtract", "out="): "subtract_relu(x, 1, y)",
             ("subtract", "in place"): "subtract_relu(x, 1, x)",
+            **_numba_statements("leaky"),
+            **_numba_statements("leaky backward"),
+            **_numba_statements("clipped"),
+            **_numba_statements("clipped backward"),
+            **_numba_statements("soft"),
+            **_numba_statements("soft backward"),
         },
         _numba,
         _set_numba_threads,
@@ -527,6 +687,21 @@ CONTENDERS = (
             **_numexpr_statements("add", "where(x + b < 0, 0, x + b)"),
             **_numexpr_statements("add row", "where(x + b < 0, 0, x + b)"),
             **_numexpr_statements("subtract", "where(x < 1, 0, x - 1)"),
+            **_numexpr_statements("leaky", "where(x < 0, x * slope, x)"),
+            **_numexpr_statements(
+                "leaky backward", "where(x <= 0, grad * slope, grad)", target="grad"
+            ),
+            **_numexpr_statements("clipped", "where(x < 0, 0, where(x > cap, cap, x))"),
+            **_numexpr_statements(
+                "clipped backward", "where((x <= 0) | (x >= cap), 0, grad)", target="grad"
+            ),
+            **_numexpr_statements(
+                "soft",
+                "where(x > threshold, x - threshold, where(x < -threshold, x + threshold, 0))",
+            ),
+            **_numexpr_statements(
+                "soft backward", "where(abs(x) <= threshold, 0, grad)", target="grad"
+            ),
         },
         _numexpr,
         _set_numexpr_threads,
@@ -540,6 +715,12 @@ CONTENDERS = (
             ("add", "new"): "add_relu(x, b).block_until_ready()",
             ("add row", "new"): "add_relu(x, b).block_until_ready()",
             ("subtract", "new"): "subtract_relu(x).block_until_ready()",
+            ("leaky", "new"): "leaky_relu(x).block_until_ready()",
+            ("leaky backward", "new"): "leaky_relu_backward(grad, x).block_until_ready()",
+            ("clipped", "new"): "clipped_relu(x).block_until_ready()",
+            ("clipped backward", "new"): "clipped_relu_backward(grad, x).block_until_ready()",
+            ("soft", "new"): "soft_threshold(x).block_until_ready()",
+            ("soft backward", "new"): "soft_threshold_backward(grad, x).block_until_ready()",
         },
         _jax,
         is_threaded=True,

@@ -30,10 +30,11 @@ bytes that must be read and written (operands and output; a row counts once, a m
 element), divided by the time. limit: this GB/s divided by that of the best copy with at most as
 many threads, timed in the same rounds between arrays that occupy as much memory. "new" uses the
 allocator of each library; some reuse memory from call to call. "in place" uses less memory than any
-copy; from the second call on, its operand holds no value below zero, in every library. With few
-elements the overhead of a call dominates, for a copy too. best other: the fastest other library
-with at most as many threads; its number of threads follows the x. add: x + b, b an array; add row:
-b a row of a matrix; subtract: x - 1. Outputs were checked by value before timing. Arrays of the
+copy; from the second call on, its operand holds what the first call left: no value below zero, or
+ever smaller ones for leaky and soft. With few elements the overhead of a call dominates, for a copy
+too. best other: the fastest other library with at most as many threads; its number of threads
+follows the x. add: x + b, b an array; add row: b a row of a matrix; subtract: x - 1; leaky: slope
+0.01; clipped: at 6; soft: threshold 0.5. Outputs were checked by value before timing. Arrays of the
 benchmark are aligned to 64 bytes; those that NumPy allocates often are not."""
 BEST_COPY = "best copy"
 ROW_KEY = ("contender", "threads", "operation", "output", "dtype", "elements")
