@@ -11,6 +11,7 @@ from timeit import Timer
 import numpy as np
 
 import fastrelu
+from fastrelu._tool import compare
 from fastrelu._tool.operations import KERNEL_TYPES, OPERATIONS
 
 DESCRIPTION = "Measure the project's targets, each as a ratio of times, interleaved in one run."
@@ -61,8 +62,9 @@ def names_for(x, out=None):
     }
 
 
+NUMPY = ("add", "clip", "copyto", "maximum", "multiply", "negative", "sign", "where")
 FUNCTIONS = {
-    **{name: getattr(np, name) for name in ("add", "copyto", "maximum", "multiply", "negative")},
+    **{name: getattr(np, name) for name in NUMPY},
     **{name: getattr(fastrelu, name) for name in OPERATIONS},
     "relu_backward_from_mask": fastrelu.relu_backward_from_mask,
 }
@@ -100,6 +102,30 @@ def row_cases():
     x = sample(LARGE, "float32")
     names = FUNCTIONS | {"x": x, "y": x[::-1].copy(), "w": np.empty_like(x)}
     yield "add_relu(x, y, out=w)", "add(x, y, out=w)", names, x, 1.05
+
+
+def parameter_cases():
+    """Yield the same for the operations with a parameter, which is a number here."""
+    x = sample(LARGE, "float32")
+    names = names_for(x)
+    ours = "leaky_relu(x, 0.01, out=y)"
+    yield ours, "copyto(y, x)", names, x, 1.15
+    yield ours, "where(x > 0, x, 0.01 * x)", names, x, 0.05
+    yield ours, "maximum(x, 0.01 * x)", names, x, 0.4
+    ours = "leaky_relu_backward(g, x, 0.01, out=y)"
+    yield ours, "relu_backward(g, x, out=y)", names, x, 1.1
+    ours = "clipped_relu(x, 6, out=y)"
+    yield ours, "copyto(y, x)", names, x, 1.15
+    yield ours, "clip(x, 0, 6, out=y)", names, x, 0.8
+    ours = "soft_threshold(x, 0.5, out=y)"
+    yield ours, "copyto(y, x)", names, x, 1.2
+    yield ours, "sign(x) * maximum(abs(x) - 0.5, 0)", names, x, 0.08
+    x = sample(SMALL, "float32")
+    names = names_for(x)
+    names["grad"] = names["g"]
+    for row in compare.OPERATIONS:
+        if row.function.startswith(("leaky", "clipped", "soft")):
+            yield row.fastrelu, row.numpy, names, x, 0.15
 
 
 def mask_cases():
@@ -170,7 +196,7 @@ def measure_on_one_thread(rounds, seconds):
     """Measure the cases whose arrays are not those of names_for."""
     rows = []
     with fastrelu.num_threads(1):
-        for ours, theirs, names, x, target in row_cases():
+        for ours, theirs, names, x, target in [*row_cases(), *parameter_cases()]:
             measured = ratio(ours, theirs, names, rounds, seconds)
             rows.append(target_row(f"{ours} / {theirs}", x, measured, target))
         for isa, ours, theirs, names, x, target in mask_cases():

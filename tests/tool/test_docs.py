@@ -154,7 +154,7 @@ RECORDS = {
     "others": [*BENCH, "--operations", "forward", "--where", "new,out", "--sizes", "16"],
     "ratios": [ROOT / "bench" / "targets.py", "--short"],
 }
-ROWS = {"speed": 4, "numpy": 7, "sizes": 2, "others": 2, "ratios": 16}
+ROWS = {"speed": 4, "numpy": 13, "sizes": 2, "others": 2, "ratios": 30}
 MARKED = re.compile(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", re.DOTALL)
 
 
