@@ -6,6 +6,7 @@ import pytest
 import fastrelu
 from fastrelu._limits import usable_cpus
 from fastrelu._tool.bench import contenders, measure
+from fastrelu._tool.operations import takes
 
 THREADS = sorted({1, usable_cpus()})
 CALLS = [
@@ -41,6 +42,8 @@ def output(request):
 
 @pytest.fixture(scope="module")
 def case(operation, output, dtype, elements):
+    if not takes(contenders.OPERATIONS[operation].types_like, dtype):
+        pytest.skip(f"no kernels for {operation} of {dtype}")
     of_8 = measure.Case(operation, output, dtype.name, 8)  # a whole byte of a mask
     n = int(elements(of_8.footprint / 8))
     return of_8._replace(elements=n - n % 256 or n)  # so that a matrix has 256 columns

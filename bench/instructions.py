@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import inspect
 import json
 import os
 import platform
@@ -15,8 +16,10 @@ from pathlib import Path
 import numpy as np
 
 import fastrelu
+from fastrelu import reference
+from fastrelu._tool.bench.contenders import CAP, SLOPE, THRESHOLD
 from fastrelu._tool.common import BadInputError, refuse_oserror, whole_file
-from fastrelu._tool.operations import OPERATIONS
+from fastrelu._tool.operations import OPERATIONS, takes
 
 DESCRIPTION = """\
 Count the instructions of one call on 16 float32 elements, and of each contiguous kernel per
@@ -48,6 +51,7 @@ CONTROL = "len(x)"
 EMPTY = "pass"
 MARK = "getppid"  # a function of the C library that nothing else calls
 
+NUMBERS = {"negative_slope": SLOPE, "max_value": CAP, "threshold": THRESHOLD}
 FUNCTIONS = [*OPERATIONS, "relu_with_mask", "relu_backward_from_mask"]
 
 
@@ -57,7 +61,10 @@ def statements(function):
         return "relu_with_mask(x)", "relu_with_mask(x, out=y, mask=m)"
     operands = "g, m"
     if function in OPERATIONS:
-        operands = ", ".join("gx"[-OPERATIONS[function].inputs :])
+        parameters = inspect.signature(getattr(reference, function)).parameters
+        inputs = list(parameters)[: OPERATIONS[function].inputs]
+        numbers = [str(NUMBERS[name]) for name in inputs if name in NUMBERS]
+        operands = ", ".join([*"gx"[len(numbers) - len(inputs) :], *numbers])
     return f"{function}({operands})", f"{function}({operands}, out=y)"
 
 
@@ -103,6 +110,8 @@ def cases():
             lanes = REGISTER_BYTES.get(isa, dtype.itemsize) // dtype.itemsize
             sizes = [arrays(n * lanes, dtype) for n in (REGISTERS, 2 * REGISTERS)]
             for name in FUNCTIONS:
+                if name in OPERATIONS and not takes(name, dtype):
+                    continue
                 names = {name: getattr(functions, name)}
                 pair = [(loop(statements(name)[1], names | size), KERNEL_CALLS) for size in sizes]
                 yield "kernels", f"{isa} {dtype} {name}", *pair, KERNEL_CALLS * REGISTERS
