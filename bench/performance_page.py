@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 WIDTH = 106
 PAGES = {
     "README.md": ("speed", "lost"),
-    "docs/performance.md": ("numpy", "sizes", "others", "ratios"),
+    "docs/performance.md": ("numpy", "sizes", "others", "peers", "ratios"),
 }
 EPILOG = """\
 A table stands between <!-- begin NAME --> and <!-- end NAME --> and is replaced as a whole; tables
@@ -23,6 +23,8 @@ without a record stay. The records, each made on an otherwise idle machine:
              --sizes 16,64,256,1K,4K,16K,64K,256K,1M,4M,16M,64M --json sizes.json
   --others   python -m fastrelu bench --operations forward --where new,out
              --sizes 16,256,4K,64K,1M,4M,16M,64M --plot bench/forward.svg --json others.json
+  --peers    python -m fastrelu bench --operations leaky,clipped,soft --where out
+             --contenders torch --threads 1,2 --sizes 64K,256K,1M,4M,16M --json peers.json
   --ratios   python bench/targets.py --json ratios.json
 
 --sizes also writes the table of the README, --others its line of lost rows.
@@ -228,6 +230,29 @@ def as_others(record):
     return f"{paragraph(made_by(record))}\n\n{table(header, rows)}"
 
 
+def as_peers(record):
+    """Return the table of the time of another library over fastrelu's, for several operations."""
+    bench = Bench(record)
+    groups = {}
+    for row, other in bench.with_others():
+        key = (row["operation"], row["elements"])
+        groups.setdefault(key, {})[row["threads"]] = (row, other)
+    rows = [
+        (
+            operation,
+            count(n),
+            *(
+                f"{human(row['seconds'])}, {human(other['seconds'])} "
+                f"({other['seconds'] / row['seconds']:.2f})"
+                for row, other in (pairs[threads] for threads in bench.threads)
+            ),
+        )
+        for (operation, n), pairs in groups.items()
+    ]
+    names = [f"{threads} thread{'s' if threads > 1 else ''}" for threads in bench.threads]
+    return f"{paragraph(made_by(record))}\n\n{table(('operation', 'elements', *names), rows)}"
+
+
 def as_lost(record):
     """Return the line of the README on the rows that another library wins."""
     pairs = Bench(record).with_others()
@@ -294,6 +319,7 @@ TABLES = {
     "numpy": {"numpy": as_numpy},
     "sizes": {"sizes": as_sizes, "speed": as_speed},
     "others": {"others": as_others, "lost": as_lost},
+    "peers": {"peers": as_peers},
     "ratios": {"ratios": as_ratios},
 }
 

@@ -152,9 +152,10 @@ RECORDS = {
     "numpy": ["-m", "fastrelu", "--most", "16", "--seconds", "0.1"],
     "sizes": [*BENCH, "--operations", "forward,backward", "--sizes", "16,4K"],
     "others": [*BENCH, "--operations", "forward", "--where", "new,out", "--sizes", "16"],
+    "peers": [*BENCH, "--operations", "leaky,soft", "--where", "out", "--sizes", "16,4K"],
     "ratios": [ROOT / "bench" / "targets.py", "--short"],
 }
-ROWS = {"speed": 4, "numpy": 13, "sizes": 2, "others": 2, "ratios": 30}
+ROWS = {"speed": 4, "numpy": 13, "sizes": 2, "others": 2, "peers": 8, "ratios": 30}
 MARKED = re.compile(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", re.DOTALL)
 
 
