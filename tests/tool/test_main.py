@@ -345,6 +345,12 @@ def take_a_column_for_a_number(grad, x, out=None):
     return fastrelu.reference.relu_backward(grad, x, out=out)
 
 
+def take_one_slope(grad, x, slope, out=None):
+    """A wrong implementation: of a row of slopes it reads only the first."""
+    slope = slope[:1] if np.ndim(x) > np.ndim(slope) == 1 and slope.size else slope
+    return fastrelu.reference.leaky_relu_backward(grad, x, slope, out=out)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -362,6 +368,10 @@ def take_a_column_for_a_number(grad, x, out=None):
             {"subtract_relu": forget_the_number},
             r"subtract_relu of int8, length \d+, argument 1 a number, new output, index \d+: exp",
         ),
+        (
+            {"leaky_relu_backward": take_one_slope},
+            r"leaky_relu_backward of float16, length 5, argument 2 a row, new output, index \(\d",
+        ),
         ({"relu": quiet_nan}, r"relu of float16, length \d+, .*nan \(0x\w{4}\), got nan \(0x7e00"),
         ({"relu": positive_zero}, r"relu of float16, .* expected -0.0 \(0x8000\), got 0.0"),
         ({"relu": write_beyond}, r"relu of int8, length 0, out=, the element on either side"),
@@ -375,7 +385,7 @@ def take_a_column_for_a_number(grad, x, out=None):
         ),
     ],
     ids=[
-        *("relu", "relu_backward", "column", "row", "number"),
+        *("relu", "relu_backward", "column", "row", "number", "third"),
         *("nan", "zero", "beyond", "mask", "from_mask"),
     ],
 )
