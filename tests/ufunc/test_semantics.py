@@ -1,24 +1,32 @@
 """The tables of docs/semantics.md: each cell is measured, where its library is installed."""
 
 import functools
-import platform
 import warnings
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from semantics_tables import (
+    LENGTHS,
+    MEASURED_BY,
+    NOT_OFFERED,
+    ON_X86_64,
+    SIGNALLING,
+    TABLES,
+    dtype_of,
+    errors_reported,
+    jax_on_cpu,
+    library_of,
+    nan,
+    nan_or_infinity,
+    of_bits,
+    onnx_model,
+    split,
+    values,
+    words_of,
+)
 
 import fastrelu
-
-PAGE = Path(__file__).parents[2] / "docs" / "semantics.md"
-if not PAGE.exists():
-    pytest.skip("docs/semantics.md is not beside these tests", allow_module_level=True)
-
-LENGTHS = (1, 2, 67)  # a lone element, and those of the body and the tail of a vector loop
-ON_X86_64 = platform.machine() in ("x86_64", "AMD64")
-NOT_OFFERED = "n/a"
-
 
 # ---------------------------------------------------------------- the libraries
 
@@ -78,18 +86,8 @@ def of_pytorch():
 
 def of_jax():
     jax = pytest.importorskip("jax")
-    jax.config.update("jax_cpu_enable_async_dispatch", False)  # for tests of callbacks after it
-
-    def on_cpu(function):
-        @functools.wraps(function)
-        def call(*arrays):
-            with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
-                return function(*map(jax.numpy.asarray, arrays))
-
-        return call
-
-    relu = on_cpu(jax.nn.relu)
-    backward = on_cpu(lambda grad, x: jax.vjp(jax.nn.relu, x)[1](grad)[0])
+    relu = jax_on_cpu(jax.nn.relu)
+    backward = jax_on_cpu(lambda grad, x: jax.vjp(jax.nn.relu, x)[1](grad)[0])
     return SimpleNamespace(
         version=jax.__version__,
         relu=lambda x: np.asarray(relu(x)),
@@ -119,24 +117,18 @@ def of_tensorflow():
 
 
 def of_onnx_runtime():
-    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
 
     def relu(x):
-        element = onnx.helper.np_dtype_to_tensor_dtype(x.dtype)
-        values = [onnx.helper.make_tensor_value_info(name, element, x.shape) for name in "xy"]
-        node = onnx.helper.make_node("Relu", ["x"], ["y"])
-        model = onnx.helper.make_model(
-            onnx.helper.make_graph([node], "relu", values[:1], values[1:]),
-            opset_imports=[onnx.helper.make_opsetid("", 14)],
-            ir_version=8,
-        )
         session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            onnx_model("Relu", [x], opset=14).SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
         )
-        return session.run(None, {"x": x})[0]
+        return session.run(None, {"0": x})[0]
 
     return SimpleNamespace(
         version=onnxruntime.__version__, relu=relu, backward=None, native=relu, shifted=None
@@ -153,52 +145,7 @@ LIBRARIES = {
 }
 
 
-@functools.cache
-def library_of(column):
-    """Return the library of a column, or skip if it is missing or has another version."""
-    name, version = split(column)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        library = LIBRARIES[name]()
-    if version and not f"{library.version}.".startswith(f"{version}."):
-        pytest.skip(f"the table is of {column}, and here is {library.version}")
-    return library
-
-
-def split(column):
-    name, _, version = column.rpartition(" ")
-    return (name, version) if name and version[0].isdigit() else (column, "")
-
-
 # ---------------------------------------------------------------- the values
-
-
-NANS = {  # quiet and signalling, of both signs, with a payload
-    "bfloat16": (0x7FC3, 0xFFC3, 0x7F83, 0xFF83),
-    "float16": (0x7E03, 0xFE03, 0x7C03, 0xFC03),
-    "float32": (0x7FC00003, 0xFFC00003, 0x7F800003, 0xFF800003),
-    "float64": (
-        0x7FF8000000000003,
-        0xFFF8000000000003,
-        0x7FF0000000000003,
-        0xFFF0000000000003,
-    ),
-}
-
-
-def dtype_of(name):
-    """Return the dtype of that name, which may be one of ml_dtypes."""
-    if name in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "int4", "uint4"):
-        return np.dtype(getattr(pytest.importorskip("ml_dtypes"), name))
-    return np.dtype(name)
-
-
-def of_bits(dtype, *patterns):
-    return np.array(patterns, f"u{dtype.itemsize}").view(dtype)
-
-
-def nan(dtype):
-    return of_bits(dtype, *NANS[dtype.name])
 
 
 def subnormal(dtype):
@@ -209,14 +156,6 @@ def minus_subnormal(dtype):
     return of_bits(dtype, 3 | 1 << (8 * dtype.itemsize - 1))
 
 
-def values(*given):
-    return lambda dtype: np.array(given).astype(dtype)
-
-
-def nan_or_infinity(dtype):
-    return np.concatenate([nan(dtype), np.array([np.inf, -np.inf], dtype)])
-
-
 def complex_nan(dtype):
     parts = (-1.0, 0.0, 1.0)
     given = [complex(part, np.nan) for part in parts] + [complex(np.nan, part) for part in parts]
@@ -224,24 +163,6 @@ def complex_nan(dtype):
 
 
 # ---------------------------------------------------------------- what is measured, in words
-
-
-def word_of(element, unchanged):
-    """Say what an element of a result is."""
-    if element == 0:
-        return "-0.0" if np.signbit(np.real(element)) else "0.0"
-    if element.tobytes() == unchanged.tobytes():
-        return "same"
-    return "NaN" if element != element else repr(element)
-
-
-def words_of(results):
-    """Say what the elements of results are: pairs of an array and of what it should be full of."""
-    with np.errstate(all="ignore"):
-        found = {word_of(element, unchanged) for y, unchanged in results for element in y}
-    if "NaN" in found:
-        found.discard("same")
-    return " or ".join(sorted(found))
 
 
 def forward(values_of, *dtypes):
@@ -493,17 +414,13 @@ def reported(pairs_of, dtype="f4", n=67):
         operands = [np.zeros(n, dtype), np.zeros(n, dtype)]
         for operand, value in zip(operands, pair, strict=True):
             operand[-1] = value
-        with warnings.catch_warnings(record=True) as caught, fastrelu.num_threads(2):
-            warnings.simplefilter("always")
-            function(*operands)
-        return " or ".join(str(w.message).split(" encountered")[0] for w in caught) or "none"
+        return errors_reported(function, *operands)
 
     return probe
 
 
 HUGE = 3e38
 OVERFLOW = sums((HUGE, HUGE))
-SIGNALLING = of_bits(np.dtype("f4"), 0x7F800003)[0]
 FUSED_PROBES = {
     "`x` or `y` is NaN": nan_operands,
     "the result is NaN: inf + -inf, inf - inf": fused(sums((np.inf, -np.inf)), "f2", "f4", "f8"),
@@ -543,23 +460,11 @@ FUSED = {
 # ---------------------------------------------------------------- the tables
 
 
-def tables():
-    """Return the cells of all tables: from a row and a column to a word."""
-    cells, columns = {}, None
-    for line in PAGE.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("|"):
-            columns = None
-            continue
-        name, *words = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if columns is None:
-            columns = words
-        elif name.strip("-"):
-            cells |= {(name, column): word for column, word in zip(columns, words, strict=True)}
-    return cells
-
-
-TABLE = tables()
+TABLE = {
+    place: word for name in MEASURED_BY["test_semantics"] for place, word in TABLES[name].items()
+}
 COLUMNS = list(dict.fromkeys(column for _, column in TABLE if column not in FUSED))
+library_in = functools.cache(lambda column: library_of(column, LIBRARIES))
 
 
 def test_the_tables_have_every_row_and_column():
@@ -574,11 +479,7 @@ def test_the_tables_have_every_row_and_column():
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("row", PROBES)
 def test_a_cell_is_what_is_measured(row, column):
-    if column == "NumPy" and not ON_X86_64:
-        pytest.skip("measured on x86-64")
-    if column not in ("fastrelu", "NumPy") and "avx512" not in fastrelu.implementations:
-        pytest.skip("measured on x86-64 with AVX-512")
-    assert TABLE[row, column] == PROBES[row](library_of(column))
+    assert TABLE[row, column] == PROBES[row](library_in(column))
 
 
 @pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")  # of a 0 as a time
