@@ -40,6 +40,12 @@ def read_tables():
 
 MEASURED_BY = {
     "test_semantics": ("forward", "backward", "dtype", "call", "sum or difference"),
+    "test_meaning": (
+        *("leaky_relu", "leaky_relu_backward"),
+        *("clipped_relu", "clipped_relu_backward"),
+        *("soft_threshold", "soft_threshold_backward"),
+        *("operands", "warnings"),
+    ),
 }
 TABLES = read_tables()
 assert list(TABLES) == [name for names in MEASURED_BY.values() for name in names]
