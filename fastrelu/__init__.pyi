@@ -44,9 +44,13 @@ __all__ = [
     "add_relu",
     "cache_info",
     "clear_cache",
+    "clipped_relu",
+    "clipped_relu_backward",
     "get_num_threads",
     "implementations",
     "isa",
+    "leaky_relu",
+    "leaky_relu_backward",
     "num_threads",
     "numpy_is_patched",
     "patch_numpy",
@@ -60,6 +64,8 @@ __all__ = [
     "set_cache_limit",
     "set_num_threads",
     "show_config",
+    "soft_threshold",
+    "soft_threshold_backward",
     "subtract_relu",
     "unpatch_numpy",
 ]
@@ -319,6 +325,17 @@ class _AddRelu(np.ufunc):  # type: ignore[misc]  # NumPy's stubs call it final
     @overload
     def __call__(
         self,
+        x: NDArray[np.floating[Any]],
+        y: float,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> NDArray[np.inexact[Any]]: ...
+    @overload
+    def __call__(
+        self,
         x: _Array[_ShapeT, _SignedT] | int,
         y: _Array[_ShapeT, _SignedT],
         /,
@@ -419,12 +436,233 @@ class _AddRelu(np.ufunc):  # type: ignore[misc]  # NumPy's stubs call it final
         **options: Unpack[_AllOptions],
     ) -> NDArray[Any]: ...
 
+# As _AddRelu, but for floats alone: integers beside a number of Python become float64.
+@type_check_only
+class _LeakyRelu(np.ufunc):  # type: ignore[misc]  # NumPy's stubs call it final
+    @overload
+    def __call__(
+        self,
+        x: ArrayLike | _Container,
+        parameter: ArrayLike | _Container,
+        /,
+        out: _Out[_ArrayT],
+        **options: Unpack[_AllOptions],
+    ) -> _ArrayT: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, _FloatT],
+        parameter: _Array[_ShapeT, _FloatT] | float,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _FloatT]: ...
+    @overload
+    def __call__(
+        self,
+        x: NDArray[np.floating[Any]],
+        parameter: NDArray[np.floating[Any]] | float,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> NDArray[np.inexact[Any]]: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, np.integer[Any]],
+        parameter: float,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, np.float64]: ...
+    @overload
+    def __call__(
+        self,
+        x: np.ndarray[_ShapeT, Any],
+        parameter: np.ndarray[_ShapeT, Any] | float,
+        /,
+        out: None = None,
+        *,
+        dtype: _Dtype[_ScalarT],
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _ScalarT]: ...
+    @overload
+    def __call__(
+        self,
+        x: _FloatT,
+        parameter: _FloatT,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _FloatT: ...
+    @overload
+    def __call__(
+        self,
+        x: _Scalar,
+        parameter: _Scalar,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self,
+        x: _Container,
+        parameter: ArrayLike | _Container,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self,
+        x: ArrayLike,
+        parameter: _Container,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self,
+        x: ArrayLike,
+        parameter: ArrayLike,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> NDArray[Any]: ...
+
+@type_check_only
+class _LeakyReluBackward(np.ufunc):  # type: ignore[misc]  # NumPy's stubs call it final
+    @overload
+    def __call__(
+        self,
+        grad: ArrayLike | _Container,
+        x: ArrayLike | _Container,
+        parameter: ArrayLike | _Container,
+        /,
+        out: _Out[_ArrayT],
+        **options: Unpack[_AllOptions],
+    ) -> _ArrayT: ...
+    @overload
+    def __call__(
+        self,
+        grad: _Array[_ShapeT, _FloatT] | float,
+        x: _Array[_ShapeT, _FloatT],
+        parameter: _Array[_ShapeT, _FloatT] | float,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _FloatT]: ...
+    @overload
+    def __call__(
+        self,
+        grad: NDArray[np.floating[Any]] | float,
+        x: NDArray[np.floating[Any]],
+        parameter: NDArray[np.floating[Any]] | float,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> NDArray[np.inexact[Any]]: ...
+    @overload
+    def __call__(
+        self,
+        grad: np.ndarray[_ShapeT, Any],
+        x: np.ndarray[_ShapeT, Any],
+        parameter: np.ndarray[_ShapeT, Any] | float,
+        /,
+        out: None = None,
+        *,
+        dtype: _Dtype[_ScalarT],
+        **options: Unpack[_Options],
+    ) -> _Array[_ShapeT, _ScalarT]: ...
+    @overload
+    def __call__(
+        self,
+        grad: _FloatT,
+        x: _FloatT,
+        parameter: _FloatT,
+        /,
+        out: None = None,
+        *,
+        dtype: None = None,
+        **options: Unpack[_Options],
+    ) -> _FloatT: ...
+    @overload
+    def __call__(
+        self,
+        grad: _Scalar,
+        x: _Scalar,
+        parameter: _Scalar,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self,
+        grad: _Container,
+        x: ArrayLike | _Container,
+        parameter: ArrayLike | _Container,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self,
+        grad: ArrayLike,
+        x: _Container,
+        parameter: ArrayLike | _Container,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self,
+        grad: ArrayLike,
+        x: ArrayLike,
+        parameter: _Container,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> Any: ...
+    @overload
+    def __call__(
+        self,
+        grad: ArrayLike,
+        x: ArrayLike,
+        parameter: ArrayLike,
+        /,
+        out: None = None,
+        **options: Unpack[_AllOptions],
+    ) -> NDArray[Any]: ...
+
 @type_check_only
 class Implementation(NamedTuple):
     relu: _Relu
     relu_backward: _ReluBackward
     add_relu: _AddRelu
     subtract_relu: _AddRelu
+    leaky_relu: _LeakyRelu
+    leaky_relu_backward: _LeakyReluBackward
+    clipped_relu: _AddRelu
+    clipped_relu_backward: _LeakyReluBackward
+    soft_threshold: _LeakyRelu
+    soft_threshold_backward: _LeakyReluBackward
     relu_with_mask: Callable[..., tuple[NDArray[Any], _Mask]]
     relu_backward_from_mask: Callable[..., NDArray[Any]]
 
@@ -441,6 +679,12 @@ relu: Final[_Relu]
 relu_backward: Final[_ReluBackward]
 add_relu: Final[_AddRelu]
 subtract_relu: Final[_AddRelu]
+leaky_relu: Final[_LeakyRelu]
+leaky_relu_backward: Final[_LeakyReluBackward]
+clipped_relu: Final[_AddRelu]
+clipped_relu_backward: Final[_LeakyReluBackward]
+soft_threshold: Final[_LeakyRelu]
+soft_threshold_backward: Final[_LeakyReluBackward]
 
 def get_num_threads() -> int: ...
 def set_num_threads(n: SupportsIndex) -> None: ...

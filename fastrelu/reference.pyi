@@ -5,7 +5,7 @@
 # pyright: reportOverlappingOverload=false
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload, type_check_only
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, overload, type_check_only
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -119,110 +119,123 @@ def relu_backward(
     dtype: DTypeLike | None = None,
     subok: bool = True,
 ) -> Any: ...
-@overload
-def add_relu(
-    x: ArrayLike,
-    y: ArrayLike,
-    /,
-    out: _Out[_ArrayT],
-    *,
-    where: _Where = True,
-    casting: _Casting = "same_kind",
-    order: _Order = "K",
-    dtype: DTypeLike | None = None,
-    subok: bool = True,
-) -> _ArrayT: ...
-@overload
-def add_relu(
-    x: _Array[_ShapeT, _FloatT] | float,
-    y: _Array[_ShapeT, _FloatT],
-    /,
-    out: None = None,
-    *,
-    where: _Where = True,
-    casting: _Casting = "same_kind",
-    order: _Order = "K",
-    dtype: None = None,
-    subok: bool = True,
-) -> _Array[_ShapeT, _FloatT]: ...
-@overload
-def add_relu(
-    x: _Array[_ShapeT, _FloatT],
-    y: float,
-    /,
-    out: None = None,
-    *,
-    where: _Where = True,
-    casting: _Casting = "same_kind",
-    order: _Order = "K",
-    dtype: None = None,
-    subok: bool = True,
-) -> _Array[_ShapeT, _FloatT]: ...
-@overload
-def add_relu(
-    x: ArrayLike,
-    y: ArrayLike,
-    /,
-    out: None = None,
-    *,
-    where: _Where = True,
-    casting: _Casting = "same_kind",
-    order: _Order = "K",
-    dtype: DTypeLike | None = None,
-    subok: bool = True,
-) -> Any: ...
-@overload
-def subtract_relu(
-    x: ArrayLike,
-    y: ArrayLike,
-    /,
-    out: _Out[_ArrayT],
-    *,
-    where: _Where = True,
-    casting: _Casting = "same_kind",
-    order: _Order = "K",
-    dtype: DTypeLike | None = None,
-    subok: bool = True,
-) -> _ArrayT: ...
-@overload
-def subtract_relu(
-    x: _Array[_ShapeT, _FloatT] | float,
-    y: _Array[_ShapeT, _FloatT],
-    /,
-    out: None = None,
-    *,
-    where: _Where = True,
-    casting: _Casting = "same_kind",
-    order: _Order = "K",
-    dtype: None = None,
-    subok: bool = True,
-) -> _Array[_ShapeT, _FloatT]: ...
-@overload
-def subtract_relu(
-    x: _Array[_ShapeT, _FloatT],
-    y: float,
-    /,
-    out: None = None,
-    *,
-    where: _Where = True,
-    casting: _Casting = "same_kind",
-    order: _Order = "K",
-    dtype: None = None,
-    subok: bool = True,
-) -> _Array[_ShapeT, _FloatT]: ...
-@overload
-def subtract_relu(
-    x: ArrayLike,
-    y: ArrayLike,
-    /,
-    out: None = None,
-    *,
-    where: _Where = True,
-    casting: _Casting = "same_kind",
-    order: _Order = "K",
-    dtype: DTypeLike | None = None,
-    subok: bool = True,
-) -> Any: ...
+
+@type_check_only
+class _OfTwo(Protocol):
+    @overload
+    def __call__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        /,
+        out: _Out[_ArrayT],
+        *,
+        where: _Where = True,
+        casting: _Casting = "same_kind",
+        order: _Order = "K",
+        dtype: DTypeLike | None = None,
+        subok: bool = True,
+    ) -> _ArrayT: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, _FloatT] | float,
+        y: _Array[_ShapeT, _FloatT],
+        /,
+        out: None = None,
+        *,
+        where: _Where = True,
+        casting: _Casting = "same_kind",
+        order: _Order = "K",
+        dtype: None = None,
+        subok: bool = True,
+    ) -> _Array[_ShapeT, _FloatT]: ...
+    @overload
+    def __call__(
+        self,
+        x: _Array[_ShapeT, _FloatT],
+        y: float,
+        /,
+        out: None = None,
+        *,
+        where: _Where = True,
+        casting: _Casting = "same_kind",
+        order: _Order = "K",
+        dtype: None = None,
+        subok: bool = True,
+    ) -> _Array[_ShapeT, _FloatT]: ...
+    @overload
+    def __call__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        /,
+        out: None = None,
+        *,
+        where: _Where = True,
+        casting: _Casting = "same_kind",
+        order: _Order = "K",
+        dtype: DTypeLike | None = None,
+        subok: bool = True,
+    ) -> Any: ...
+
+@type_check_only
+class _OfThree(Protocol):
+    @overload
+    def __call__(
+        self,
+        grad: ArrayLike,
+        x: ArrayLike,
+        y: ArrayLike,
+        /,
+        out: _Out[_ArrayT],
+        *,
+        where: _Where = True,
+        casting: _Casting = "same_kind",
+        order: _Order = "K",
+        dtype: DTypeLike | None = None,
+        subok: bool = True,
+    ) -> _ArrayT: ...
+    @overload
+    def __call__(
+        self,
+        grad: _Array[_ShapeT, _FloatT] | float,
+        x: _Array[_ShapeT, _FloatT],
+        y: _Array[_ShapeT, _FloatT] | float,
+        /,
+        out: None = None,
+        *,
+        where: _Where = True,
+        casting: _Casting = "same_kind",
+        order: _Order = "K",
+        dtype: None = None,
+        subok: bool = True,
+    ) -> _Array[_ShapeT, _FloatT]: ...
+    @overload
+    def __call__(
+        self,
+        grad: ArrayLike,
+        x: ArrayLike,
+        y: ArrayLike,
+        /,
+        out: None = None,
+        *,
+        where: _Where = True,
+        casting: _Casting = "same_kind",
+        order: _Order = "K",
+        dtype: DTypeLike | None = None,
+        subok: bool = True,
+    ) -> Any: ...
+
+add_relu: Final[_OfTwo]
+subtract_relu: Final[_OfTwo]
+leaky_relu: Final[_OfTwo]
+leaky_relu_backward: Final[_OfThree]
+clipped_relu: Final[_OfTwo]
+clipped_relu_backward: Final[_OfThree]
+soft_threshold: Final[_OfTwo]
+soft_threshold_backward: Final[_OfThree]
+
 @overload
 def relu_derivative(
     x: _Array[_ShapeT, _NumberT], at_zero: _AtZero = 0

@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 import fastrelu
 from fastrelu import (
     add_relu,
+    clipped_relu,
+    clipped_relu_backward,
+    leaky_relu,
+    leaky_relu_backward,
     reference,
     relu,
     relu_backward,
     relu_backward_from_mask,
     relu_derivative,
     relu_with_mask,
+    soft_threshold,
+    soft_threshold_backward,
     subtract_relu,
 )
 
@@ -144,6 +150,46 @@ assert_type(add_relu(float32, float32, float32), Float32)
 assert_type(subtract_relu(float32, int8, out=tagged, where=bools), Tagged)
 assert_type(subtract_relu(float32, int8, dtype=np.float64), NDArray[np.float64])
 
+# A parameter is an operand: a number of Python takes the type of the array beside it.
+assert_type(leaky_relu(float32, 0.1), Float32)
+assert_type(soft_threshold(float32, 1), Float32)
+assert_type(leaky_relu(float32, float32), Float32)
+assert_type(leaky_relu(matrix(), 0.1), Matrix)
+assert_type(soft_threshold(int8, 0.5), NDArray[np.float64])
+assert_type(leaky_relu(matrix(), matrix()), Matrix)
+assert_type(leaky_relu(int8, float32), NDArray[Any])
+assert_type(leaky_relu([-1.0, 2.0], 0.1), NDArray[Any])
+assert_type(leaky_relu(np.float32(1), np.float32(2)), np.float32)
+assert_type(leaky_relu(1.5, 0.1), Any)
+assert_type(leaky_relu(Container(), 0.1), Any)
+assert_type(leaky_relu(float32, Container()), Any)
+assert_type(leaky_relu(float32, 0.1, float32), Float32)
+assert_type(soft_threshold(float32, 0.1, out=tagged, where=bools), Tagged)
+assert_type(leaky_relu(float32, float32, dtype=np.float64), NDArray[np.float64])
+assert_type(leaky_relu(int8, 0.1, dtype=np.float32), Float32)
+assert_type(leaky_relu(float32, 0.1, signature="dd->d"), NDArray[Any])
+assert_type(clipped_relu(float32, 6), Float32)
+assert_type(clipped_relu(uint8, 6), NDArray[np.uint8])
+assert_type(clipped_relu(int8, int8), NDArray[np.int8])
+assert_type(clipped_relu(matrix(), 6.0), Matrix)
+assert_type(clipped_relu(bools, bools), NDArray[Any])
+assert_type(clipped_relu(float32, 6, out=float32), Float32)
+
+# Their gradients.
+assert_type(leaky_relu_backward(float32, float32, 0.1), Float32)
+assert_type(clipped_relu_backward(1.0, float32, 6), Float32)
+assert_type(soft_threshold_backward(matrix(), matrix(), 0.5), Matrix)
+assert_type(leaky_relu_backward(float32, float32, float32), Float32)
+assert_type(leaky_relu_backward(int8, float32, 0.1), NDArray[Any])
+assert_type(leaky_relu_backward([1.0, 2.0, 3.0], float32, 0.1), NDArray[Any])
+assert_type(leaky_relu_backward(np.float32(1), np.float32(2), np.float32(3)), np.float32)
+assert_type(leaky_relu_backward(1.5, 2.5, 0.1), Any)
+assert_type(leaky_relu_backward(Container(), float32, 0.1), Any)
+assert_type(leaky_relu_backward(float32, Container(), 0.1), Any)
+assert_type(leaky_relu_backward(float32, float32, Container()), Any)
+assert_type(clipped_relu_backward(float32, float32, 6, out=tagged), Tagged)
+assert_type(soft_threshold_backward(float32, float32, 1, dtype=np.float64), NDArray[np.float64])
+
 # The derivative.
 assert_type(relu_derivative(float32), Float32)
 assert_type(relu_derivative(x=matrix(), at_zero=1), Matrix)
@@ -179,6 +225,12 @@ assert_type(reference.relu_backward(float32, float32), Float32)
 assert_type(reference.relu_backward(int8, int8), Any)
 assert_type(reference.add_relu(float32, 1.5), Float32)
 assert_type(reference.subtract_relu(int8, int8), Any)
+assert_type(reference.leaky_relu(float32, 0.1), Float32)
+assert_type(reference.leaky_relu_backward(float32, float32, 0.1), Float32)
+assert_type(reference.clipped_relu(int8, 6), Any)
+assert_type(reference.clipped_relu_backward(float32, float32, 6, out=tagged), Tagged)
+assert_type(reference.soft_threshold(matrix(), matrix()), Matrix)
+assert_type(reference.soft_threshold_backward(1.5, 1.5, 0.5), Any)
 assert_type(reference.relu_backward(float32, int8, out=(tagged,)), Tagged)
 assert_type(reference.relu_derivative(float32), Float32)
 assert_type(reference.relu_with_mask(float32), tuple[Float32, Mask])
@@ -193,6 +245,8 @@ relu_backward.at(float32, [0, 1], float32[:2])
 for functions in fastrelu.implementations.values():
     assert_type(functions.relu(float32), Float32)
     assert_type(functions.relu_backward(float32, float32), Float32)
+    assert_type(functions.leaky_relu(float32, 0.1), Float32)
+    assert_type(functions.clipped_relu_backward(float32, float32, 6), Float32)
     assert_type(functions.relu_with_mask(float32), tuple[NDArray[Any], Mask])
     assert_type(functions.relu_backward_from_mask(float32, mask), NDArray[Any])
 
@@ -249,6 +303,10 @@ def wrong(float32: Float32, float64: NDArray[np.float64], mask: Mask) -> None:
     relu_backward(float32, x=float32)  # type: ignore[call-overload]
     relu_backward(float32, float32, out=1.0)  # type: ignore[call-overload]
     relu_backward(float32, float32, where=1.0)  # type: ignore[call-overload]
+    leaky_relu(float32)  # type: ignore[call-overload]
+    leaky_relu(float32, negative_slope=0.1)  # type: ignore[call-overload]
+    leaky_relu(float32, None)  # type: ignore[call-overload]
+    soft_threshold_backward(float32, float32)  # type: ignore[call-overload]
     relu_derivative(float32, 0.5)  # type: ignore[call-overload]
     relu_with_mask(float32, mask=float32)  # type: ignore[arg-type]
     relu_with_mask(float32, out=(float32,))  # type: ignore[call-overload]
@@ -262,6 +320,10 @@ def wrong(float32: Float32, float64: NDArray[np.float64], mask: Mask) -> None:
     a = relu_backward(float64, float64)  # type: ignore[assignment]
     a = relu_backward(float32, float64)  # type: ignore[assignment]
     a = relu_backward(1, float64)  # type: ignore[assignment]
+    a = add_relu(float64, 1.5)  # type: ignore[assignment]
+    a = leaky_relu(float64, 0.1)  # type: ignore[assignment]
+    a = clipped_relu(float64, 6)  # type: ignore[assignment]
+    a = soft_threshold_backward(float64, float64, 0.5)  # type: ignore[assignment]
     a = relu(float32, out=float64)  # type: ignore[arg-type]
     a = relu_derivative(float64)  # type: ignore[assignment]
     a = relu_backward_from_mask(float64, mask)  # type: ignore[assignment]
