@@ -43,10 +43,8 @@ ROWS = {
     "a subclass with `__array_ufunc__`": ("numpy", lambda np: [VALUES.view(Deciding)]),
     "pandas `Series`, `Index`": ("pandas", lambda pd: [pd.Series(VALUES), pd.Index(VALUES)]),
     "pandas `DataFrame`": ("pandas", lambda pd: [pd.DataFrame({"a": VALUES})]),
-    "pandas arrays of `Int64`, `Float64`": (
-        "pandas",
-        lambda pd: [pd.array([-1, None, 3, 4], dtype) for dtype in ("Int64", "Float64")],
-    ),
+    "pandas array of `Float64`": ("pandas", lambda pd: [pd.array([-1, None, 3, 4], "Float64")]),
+    "pandas array of `Int64`": ("pandas", lambda pd: [pd.array([-1, None, 3, 4], "Int64")]),
     "pandas `SparseArray`": ("pandas", lambda pd: [pd.arrays.SparseArray(VALUES)]),
     "xarray `DataArray`, `Variable`": (
         "xarray",
@@ -84,6 +82,14 @@ COLUMNS = {
     "`add_relu`, `subtract_relu`": [
         lambda x: fastrelu.add_relu(x, x),
         lambda x: fastrelu.subtract_relu(x, x),
+    ],
+    "`leaky_relu`, `clipped_relu`, `soft_threshold`, their gradients": [
+        lambda x: fastrelu.leaky_relu(x, 0.5),
+        lambda x: fastrelu.leaky_relu_backward(x, x, 0.5),
+        lambda x: fastrelu.clipped_relu(x, 0.5),
+        lambda x: fastrelu.clipped_relu_backward(x, x, 0.5),
+        lambda x: fastrelu.soft_threshold(x, 0.5),
+        lambda x: fastrelu.soft_threshold_backward(x, x, 0.5),
     ],
     "`relu_with_mask`, `relu_backward_from_mask`": [
         lambda x: fastrelu.relu_with_mask(x)[0],
