@@ -572,7 +572,7 @@ CONTENDERS = (
             ("backward", "out="): "multiply(grad, x > 0, out=y)",
             ("backward", "in place"): "multiply(grad, x > 0, out=grad)",
             ("leaky backward", "out="): (
-                "copyto(y, grad), multiply(grad, 0.01, out=y, where=x <= 0)"
+                "(copyto(y, grad), multiply(grad, 0.01, out=y, where=x <= 0))"
             ),
             ("leaky backward", "in place"): "multiply(grad, 0.01, out=grad, where=x <= 0)",
             ("clipped backward", "new"): "grad * ((x > 0) & (x < 6))",
