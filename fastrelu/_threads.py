@@ -7,6 +7,7 @@ import sys
 import warnings
 
 from ._backend import core, isa
+from ._imports import when_imported
 from ._limits import last_level_cache, physical_cores, whole_number
 
 MAX_THREADS = core.MAX_THREADS
@@ -192,40 +193,11 @@ def _register(threadpoolctl, stacklevel):
         )
 
 
-class _Finder:
-    """
-    Finds threadpoolctl as the next finders do, and registers the pool when it has been imported.
-
-    `import fastrelu` does not import threadpoolctl, which would cost as much again, and a program
-    may import it later. threadpoolctl looks for nothing that a library could leave for it.
-    """
-
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        if name != "threadpoolctl":
-            return None
-        for finder in sys.meta_path[sys.meta_path.index(cls) + 1 :]:
-            spec = finder.find_spec(name, path, target)
-            if spec is not None:
-                break
-        else:
-            return None
-        if hasattr(spec.loader, "exec_module"):
-            exec_module = spec.loader.exec_module
-
-            def exec_and_register(module):
-                exec_module(module)
-                _register(module, stacklevel=3)
-
-            spec.loader.exec_module = exec_and_register
-        return spec
-
-
 core.set_num_threads(_initial())
 core.set_thresholds(
     PARALLEL_FROM, PARALLEL_EACH, WOKEN_FROM, WOKEN_EACH, *_streaming_from(last_level_cache())
 )
 if isa != "python":
-    if sys.modules.get("threadpoolctl") is not None:
-        _register(sys.modules["threadpoolctl"], stacklevel=4)
-    sys.meta_path.insert(0, _Finder)
+    # Its own import would cost as much as fastrelu's, and it looks for nothing that a library could
+    # leave for it.
+    when_imported("threadpoolctl", _register)
