@@ -1,4 +1,4 @@
-"""The patch of np.maximum: fastrelu's kernels compute np.maximum(0, x)."""
+"""The patch of np.maximum by fastrelu's kernels, and the variables that ask for patches."""
 
 import contextlib
 import os
@@ -7,8 +7,11 @@ import warnings
 import numpy as np
 
 from ._backend import core, functions
+from ._imports import when_imported
 
-VARIABLE = "FASTRELU_PATCH_NUMPY"
+NUMPY_VARIABLE = "FASTRELU_PATCH_NUMPY"
+SKLEARN_VARIABLE = "FASTRELU_PATCH_SKLEARN"
+PATCHED_OF_SKLEARN = "sklearn.neural_network"
 
 _is_chosen = False
 
@@ -150,19 +153,39 @@ def _probes(dtype):
     return [values[n:] for n in range(len(values))] + [np.tile(values, 50)]
 
 
-def _patch_if_asked():
-    wanted = os.environ.get(VARIABLE, "").strip()
-    if wanted == "1":
-        try:
-            patch_numpy()
-        except RuntimeError as error:
-            warnings.warn(f"{VARIABLE}=1: {error}", RuntimeWarning, stacklevel=4)
-    elif wanted not in ("", "0"):
+def patch_sklearn(module=None, stacklevel=None):
+    """Patch scikit-learn unless it is patched; `_imports.when_imported` gives the arguments."""
+    from . import _sklearn
+
+    if not _sklearn.is_patched():
+        _sklearn.patch()
+
+
+def _is_asked(variable, target):
+    """Return whether an environment variable is 1; warn if it is neither 1 nor 0."""
+    wanted = os.environ.get(variable, "").strip()
+    if wanted not in ("", "0", "1"):
         warnings.warn(
-            f"{VARIABLE}={wanted}: 1 or 0 is needed; np.maximum stays as it is",
+            f"{variable}={wanted}: 1 or 0 is needed; {target} stays as it is",
             RuntimeWarning,
             stacklevel=4,
         )
+    return wanted == "1"
 
 
-_patch_if_asked()
+def _warn_if_refused(variable, patch, stacklevel):
+    try:
+        patch()
+    except (ImportError, RuntimeError) as error:
+        warnings.warn(f"{variable}=1: {error}", RuntimeWarning, stacklevel=stacklevel)
+
+
+if _is_asked(NUMPY_VARIABLE, "np.maximum"):
+    _warn_if_refused(NUMPY_VARIABLE, patch_numpy, stacklevel=4)
+if _is_asked(SKLEARN_VARIABLE, "scikit-learn"):
+    when_imported(
+        PATCHED_OF_SKLEARN,
+        lambda module, stacklevel: _warn_if_refused(
+            SKLEARN_VARIABLE, patch_sklearn, stacklevel + 1
+        ),
+    )
