@@ -10,11 +10,13 @@ import runpy
 import sys
 import types
 
-from .._patch import patch_numpy
+from .._imports import when_imported
+from .._patch import PATCHED_OF_SKLEARN, patch_numpy, patch_sklearn
 
+SKLEARN_OPTION = "--sklearn"
 USAGE = """\
-usage: python -m fastrelu run SCRIPT [ARGUMENT ...]
-       python -m fastrelu run -m MODULE [ARGUMENT ...]
+usage: python -m fastrelu run [--sklearn] SCRIPT [ARGUMENT ...]
+       python -m fastrelu run [--sklearn] -m MODULE [ARGUMENT ...]
 """
 HELP = f"""\
 {USAGE}
@@ -22,6 +24,9 @@ Run a script (or a folder or zip file with a __main__.py) or a module as python 
 np.maximum(0, x) and np.maximum(x, 0) taking fastrelu's kernels: fastrelu.patch_numpy(). The
 arguments, sys.path, the exit status and tracebacks are those that python gives. What it starts by
 fork has the patch as well; other processes of its own do not.
+
+  --sklearn  also patch scikit-learn's MLPClassifier and MLPRegressor, once the program imports
+             them: fastrelu.sklearn.patch()
 """
 
 
@@ -32,13 +37,16 @@ def run(argv):
     Parameters
     ----------
     argv : list of str
-        The script or, after "-m", the module, and the arguments for it.
+        "--sklearn" or not; the script or, after "-m", the module; and the arguments for it.
 
     Returns
     -------
     int
         The exit status, 0, where it has not left by an exception.
     """
+    with_sklearn = argv[:1] == [SKLEARN_OPTION]
+    if with_sklearn:
+        argv = argv[1:]
     if argv[:1] in (["-h"], ["--help"]):
         print(HELP, end="")
         return 0
@@ -49,9 +57,21 @@ def run(argv):
         return _refuse(f"a script, or -m and a module, is needed: {wrong}\n{USAGE}", end="")
     try:
         patch_numpy()
-    except RuntimeError as error:
+        if with_sklearn:
+            _patch_sklearn()
+    except (ImportError, RuntimeError) as error:
         return _refuse(str(error))
     return _run_module(arguments) if as_module else _run_script(arguments)
+
+
+def _patch_sklearn():
+    """Do it when the program imports scikit-learn, which may have to be set up before."""
+    if importlib.util.find_spec("sklearn") is None:
+        raise ImportError(
+            f"{SKLEARN_OPTION}: scikit-learn is not installed for {sys.executable}: "
+            "pip install scikit-learn"
+        )
+    when_imported(PATCHED_OF_SKLEARN, patch_sklearn)
 
 
 def _run_module(arguments):

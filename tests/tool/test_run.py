@@ -56,6 +56,13 @@ if __name__ == "__main__":
         print(pool.map(work, [1, 2]))
 """,
 }
+SKLEARN = """\
+import sys
+print(sys.argv[1:], "sklearn" in sys.modules)
+import sklearn.neural_network
+import fastrelu.sklearn
+print(fastrelu.sklearn.is_patched(), fastrelu.numpy_is_patched())
+"""
 PATCHED = """\
 import numpy as np, fastrelu
 print(fastrelu.numpy_is_patched(), np.maximum(0, np.array([-1, 2])))
@@ -154,10 +161,57 @@ def test_forked_child_is_patched(tmp_path):
     assert python("-m", "fastrelu", "run", "script.py", cwd=tmp_path).stdout == "0\n"
 
 
+@pytest.mark.parametrize("arguments", [["script.py"], ["-m", "script"]], ids=" ".join)
+@pytest.mark.parametrize("option", [["--sklearn"], []], ids=["sklearn", "not"])
+def test_sklearn(option, arguments, tmp_path):
+    pytest.importorskip("sklearn")
+    (tmp_path / "script.py").write_text(SKLEARN)
+    run = ["-W", "error::RuntimeWarning", "-m", "fastrelu", "run", *option, *arguments]
+    done = python(*run, "--sklearn", "-m", cwd=tmp_path)
+    expected = f"['--sklearn', '-m'] False\n{bool(option)} True\n"
+    assert (done.stdout, done.stderr) == (expected, "")
+
+
+def test_sklearn_that_is_refused_fails_where_it_is_imported(tmp_path):
+    pytest.importorskip("sklearn")
+    (tmp_path / "script.py").write_text(
+        "import sklearn.neural_network._base as base\nprint('imported')\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(
+        "import fastrelu._sklearn as patch\n"
+        "patch.ENTRIES = [patch.ENTRIES[0]._replace(known='renamed')]\n"
+    )
+    paths = filter(None, [os.fspath(tmp_path), os.environ.get("PYTHONPATH")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(paths))
+        done = python("-m", "fastrelu", "run", "--sklearn", "script.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "line 1, in <module>\n    import sklearn.neural_network._base" in done.stderr
+    assert "RuntimeError: scikit-learn" in done.stderr
+    assert "['relu'] should be sklearn.neural_network._base.renamed" in done.stderr
+
+
+def test_sklearn_that_is_not_installed(tmp_path):
+    (tmp_path / "script.py").write_text("print(1)\n")
+    code = (
+        "import importlib.util, sys; importlib.util.find_spec = lambda name: None\n"
+        "from fastrelu._tool.main import main\n"
+        "sys.exit(main(['run', '--sklearn', 'script.py']))\n"
+    )
+    done = python("-c", code, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "python -m fastrelu run: error: --sklearn: scikit-learn is not installed for "
+        f"{sys.executable}: pip install scikit-learn\n"
+    )
+
+
 ERRORS = {
     (): (2, "nothing was given"),
     ("-x", "script.py"): (2, "not '-x'"),
     ("-m",): (2, "nothing was given"),
+    ("--sklearn",): (2, "nothing was given"),
+    ("--sklearn", "--sklearn", "script.py"): (2, "not '--sklearn'"),
     ("missing.py",): (2, "can't open file"),
     ("-m", "missing"): (1, "no module named 'missing'"),
     ("-m", "missing.module"): (1, "no module named 'missing.module'"),
@@ -174,9 +228,10 @@ def test_errors(arguments, expected, tmp_path):
 
 
 def test_help(tmp_path):
-    done = python("-m", "fastrelu", "run", "--help", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("usage: python -m fastrelu run SCRIPT")
+    for option in [], ["--sklearn"]:
+        done = python("-m", "fastrelu", "run", *option, "--help", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("usage: python -m fastrelu run [--sklearn] SCRIPT")
 
 
 def test_comes_first(tmp_path):
