@@ -1,4 +1,4 @@
-"""Runs test suites of other projects with np.maximum as it is and patched; compares each test."""
+"""Runs test suites of other projects as they are and with patches; compares each test."""
 
 import argparse
 import subprocess
@@ -8,7 +8,12 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
-RUNNERS = {"as it is": ["-m", "pytest"], "patched": ["-m", "fastrelu", "run", "-m", "pytest"]}
+AS_IT_IS = "as it is"
+RUNNERS = {
+    AS_IT_IS: [],
+    "np.maximum patched": ["-m", "fastrelu", "run"],
+    "scikit-learn patched": ["-m", "fastrelu", "run", "--sklearn"],
+}
 
 
 def main():
@@ -16,30 +21,36 @@ def main():
     parser.add_argument(
         "suite", nargs="+", help="an installed module or package, as pytest --pyargs takes it"
     )
-    suites = parser.parse_args().suite
+    parser.add_argument(
+        "--sklearn", action="store_true", help="once more with scikit-learn patched as well"
+    )
+    options = parser.parse_args()
+    ways = [way for way in RUNNERS if options.sklearn or "--sklearn" not in RUNNERS[way]]
     with tempfile.TemporaryDirectory() as folder:
-        reports = {way: Path(folder, f"{number}.xml") for number, way in enumerate(RUNNERS)}
-        started = [start(RUNNERS[way], suites, reports[way]) for way in RUNNERS]
+        reports = {way: Path(folder, f"{number}.xml") for number, way in enumerate(ways)}
+        started = [start(RUNNERS[way], options.suite, reports[way]) for way in ways]
         for process in started:
             process.wait()
         outcomes = {way: read(report) for way, report in reports.items()}
     for way, found in outcomes.items():
         print(f"{way}: {', '.join(f'{n} {what}' for what, n in Counter(found.values()).items())}")
-    plain, patched = outcomes.values()
-    differing = sorted(
-        test for test in plain.keys() | patched.keys() if plain.get(test) != patched.get(test)
-    )
-    for test in differing:
-        print(f"{test}: {plain.get(test, 'not run')} as it is, {patched.get(test)} patched")
+    plain = outcomes.pop(AS_IT_IS)
+    differing = [
+        f"{test}: {plain.get(test, 'not run')} as it is, {found.get(test, 'not run')} with {way}"
+        for way, found in outcomes.items()
+        for test in sorted(plain.keys() | found.keys())
+        if plain.get(test) != found.get(test)
+    ]
+    print(*differing, sep="\n", end="\n" * bool(differing))
     if not plain:
         print("no tests were found")
     return int(bool(differing) or not plain)
 
 
 def start(runner, suites, report):
-    options = ["-q", "-c", "/dev/null", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    options = "-m pytest -q -c /dev/null -p no:cacheprovider".split()
     return subprocess.Popen(
-        [sys.executable, *runner, *options, "--pyargs", *suites],
+        [sys.executable, *runner, *options, f"--junitxml={report}", "--pyargs", *suites],
         cwd=report.parent,
         stdout=subprocess.DEVNULL,
     )
