@@ -557,7 +557,7 @@ def soft_threshold(
     Soft threshold: ``np.sign(x) * relu(np.abs(x) - threshold)``, element by element.
 
     Each x moves towards zero by threshold, and those within it become 0. A NaN in x passes, bit for
-    bit. In all else the values and floating-point warnings are those of the expression.
+    bit. In all else the values are those of the expression, and so are the floating-point warnings.
 
     Parameters
     ----------
@@ -612,7 +612,7 @@ def soft_threshold(
     y, written, x, threshold = _broadcast(x, (x, threshold), out, where, order, subok)
     with np.errstate(all="ignore"):
         missing = np.not_equal(x, x)
-        sign, magnitude = np.where(missing, 1, np.sign(x)), np.where(missing, 0, np.abs(x))
+        sign, magnitude = np.where(missing, 1, np.sign(x)), np.abs(x)
     difference = np.zeros_like(magnitude)
     np.subtract(magnitude, threshold, out=difference, where=written)
     product = np.zeros_like(magnitude)

@@ -48,5 +48,8 @@
 #else
 #define KEEP_FIRST(a) (void)(a)
 #endif
+#define KEEP_FIRST_OF_add(a) KEEP_FIRST(a)
+#define KEEP_FIRST_OF_mul(a) KEEP_FIRST(a)
+#define KEEP_FIRST_OF_sub(a) (void)(a) /* no compiler swaps these */
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef FASTRELU_SCALAR_H
 #define FASTRELU_SCALAR_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -54,17 +55,25 @@
         type x, y;                                         \
         memcpy(&x, &a, sizeof x);                          \
         memcpy(&y, &b, sizeof y);                          \
-        KEEP_FIRST(x);                                     \
+        KEEP_FIRST_OF_##name(x);                           \
         x = x operator y;                                  \
         memcpy(&a, &x, sizeof a);                          \
         return a;                                          \
+    }
+
+#define SCALAR_FLOAT_COMPARISON(S, W, type)         \
+    INLINE S##_mask##W S##_not_less_zero##W(S##W a) \
+    {                                               \
+        type x;                                     \
+        memcpy(&x, &a, sizeof x);                   \
+        return !isless(x, 0);                       \
     }
 
 #define SCALAR_HALF_OPERATION(S, name, operator)        \
     INLINE S##16 S##_##name##_float16(S##16 a, S##16 b) \
     {                                                   \
         float x = half_to_float(a);                     \
-        KEEP_FIRST(x);                                  \
+        KEEP_FIRST_OF_##name(x);                        \
         x = x operator half_to_float(b);                \
         return float_to_half(x);                        \
     }
@@ -89,6 +98,8 @@
     SCALAR_FLOAT_OPERATION(S, 64, add, +, double) \
     SCALAR_FLOAT_OPERATION(S, 64, sub, -, double) \
     SCALAR_HALF_OPERATION(S, mul, *)              \
+    SCALAR_FLOAT_COMPARISON(S, 32, float)         \
+    SCALAR_FLOAT_COMPARISON(S, 64, double)        \
     SCALAR_FLOAT_OPERATION(S, 32, mul, *, float)  \
     SCALAR_FLOAT_OPERATION(S, 64, mul, *, double) \
     MUL_UNLESS(S, 16)                             \

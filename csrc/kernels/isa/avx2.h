@@ -5,6 +5,8 @@
 
 #include "kernels/isa/x86.h"
 
+#define HAS_QUIET_COMPARISON
+
 #define AVX2_PRIMITIVES(S, W, N, SET1)                                                        \
     typedef __m256i S##W, S##_mask##W;                                                        \
     typedef int##W##_t S##_lanes##W __attribute__((vector_size(32)));                         \
@@ -51,9 +53,16 @@
 #define AVX2_FLOAT_OPERATION(S, W, name, suffix)                                                   \
     INLINE S##W S##_##name##_float##W(S##W a, S##W b)                                              \
     {                                                                                              \
-        KEEP_FIRST(a);                                                                             \
+        KEEP_FIRST_OF_##name(a);                                                                   \
         return _mm256_cast##suffix##_si256(                                                        \
             _mm256_##name##_##suffix(_mm256_castsi256_##suffix(a), _mm256_castsi256_##suffix(b))); \
+    }
+
+#define AVX2_FLOAT_COMPARISON(S, W, suffix)                                         \
+    INLINE S##_mask##W S##_not_less_zero##W(S##W a)                                 \
+    {                                                                               \
+        return _mm256_cast##suffix##_si256(_mm256_cmp_##suffix(                     \
+            _mm256_castsi256_##suffix(a), _mm256_setzero_##suffix(), _CMP_NLT_UQ)); \
     }
 
 /* F16C converts 8 at a time. */
@@ -61,7 +70,7 @@
     INLINE __m128i S##_##name##_halves(__m128i a, __m128i b)                                     \
     {                                                                                            \
         __m256 first = _mm256_cvtph_ps(a);                                                       \
-        KEEP_FIRST(first);                                                                       \
+        KEEP_FIRST_OF_##name(first);                                                             \
         return _mm256_cvtps_ph(_mm256_##name##_ps(first, _mm256_cvtph_ps(b)),                    \
                                _MM_FROUND_TO_NEAREST_INT);                                       \
     }                                                                                            \
@@ -86,6 +95,8 @@
     AVX2_FLOAT_OPERATION(S, 64, add, pd)          \
     AVX2_FLOAT_OPERATION(S, 64, sub, pd)          \
     AVX2_HALF_OPERATION(S, mul)                   \
+    AVX2_FLOAT_COMPARISON(S, 32, ps)              \
+    AVX2_FLOAT_COMPARISON(S, 64, pd)              \
     AVX2_FLOAT_OPERATION(S, 32, mul, ps)          \
     AVX2_FLOAT_OPERATION(S, 64, mul, pd)          \
     MUL_UNLESS(S, 16)                             \

@@ -76,9 +76,16 @@ TARGET_BEGIN("avx2,f16c,avx512f,avx512bw")
 #define FLOAT_OPERATION(S, W, name, suffix)                                                        \
     INLINE S##W S##_##name##_float##W(S##W a, S##W b)                                              \
     {                                                                                              \
-        KEEP_FIRST(a);                                                                             \
+        KEEP_FIRST_OF_##name(a);                                                                   \
         return _mm512_cast##suffix##_si512(                                                        \
             _mm512_##name##_##suffix(_mm512_castsi512_##suffix(a), _mm512_castsi512_##suffix(b))); \
+    }
+
+#define FLOAT_COMPARISON(S, W, suffix)                                                             \
+    INLINE S##_mask##W S##_not_less_zero##W(S##W a)                                                \
+    {                                                                                              \
+        return _mm512_cmp_##suffix##_mask(_mm512_castsi512_##suffix(a), _mm512_setzero_##suffix(), \
+                                          _CMP_NLT_UQ);                                            \
     }
 
 #define FLOAT_MUL_UNLESS(S, W, suffix)                                                             \
@@ -94,7 +101,7 @@ TARGET_BEGIN("avx2,f16c,avx512f,avx512bw")
     INLINE __m256i S##_##name##_halves(__m256i a, __m256i b)                                       \
     {                                                                                              \
         __m512 first = _mm512_cvtph_ps(a);                                                         \
-        KEEP_FIRST(first);                                                                         \
+        KEEP_FIRST_OF_##name(first);                                                               \
         return _mm512_cvtps_ph(_mm512_##name##_ps(first, _mm512_cvtph_ps(b)),                      \
                                _MM_FROUND_TO_NEAREST_INT);                                         \
     }                                                                                              \
@@ -122,6 +129,8 @@ FLOAT_OPERATION(vec, 64, sub, pd)
 HALF_OPERATION(vec, mul)
 FLOAT_OPERATION(vec, 32, mul, ps)
 FLOAT_OPERATION(vec, 64, mul, pd)
+FLOAT_COMPARISON(vec, 32, ps)
+FLOAT_COMPARISON(vec, 64, pd)
 MUL_UNLESS(vec, 16)
 FLOAT_MUL_UNLESS(vec, 32, ps)
 FLOAT_MUL_UNLESS(vec, 64, pd)

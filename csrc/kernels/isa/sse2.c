@@ -64,7 +64,7 @@ INLINE __m128i greater64(__m128i a, __m128i b)
 #define FLOAT_OPERATION(S, W, name, suffix)                                               \
     INLINE S##W S##_##name##_float##W(S##W a, S##W b)                                     \
     {                                                                                     \
-        KEEP_FIRST(a);                                                                    \
+        KEEP_FIRST_OF_##name(a);                                                          \
         return _mm_cast##suffix##_si128(                                                  \
             _mm_##name##_##suffix(_mm_castsi128_##suffix(a), _mm_castsi128_##suffix(b))); \
     }
