@@ -130,7 +130,7 @@ def relu_backward(
     zero = zero_of(y.dtype)
     with np.errstate(all="ignore"):
         stops = np.less_equal(x, zero)
-    y[stops] = zero
+    np.asarray(y)[stops] = zero
     return _deliver(y, out, where, casting)
 
 
@@ -312,8 +312,7 @@ def leaky_relu(
     Notes
     -----
     Floating-point warnings are those of the products alone. ``-inf * 0`` is NaN and an invalid
-    value; ``np.maximum(x, negative_slope * x)`` takes the wrong branch where the slope is above 1
-    or below 0.
+    value; ``np.maximum(x, negative_slope * x)`` takes the wrong branch where the slope is above 1.
 
     The name of the parameter is PyTorch's. A. L. Maas, A. Y. Hannun and A. Y. Ng, "Rectifier
     nonlinearities improve neural network acoustic models", ICML 2013; K. He, X. Zhang, S. Ren and
@@ -446,6 +445,8 @@ def clipped_relu(
     TypeError
         If the common dtype is neither an integer nor a real float, or if the result does not fit
         the dtype of out under the casting rule.
+    OverflowError
+        If a Python integer does not fit the dtype of the array beside it, as in ``np.minimum``.
     ValueError
         If the shapes do not broadcast, or out is read-only.
 
@@ -473,7 +474,7 @@ def clipped_relu(
     _rectify(y)
     with np.errstate(all="ignore"):
         exceeds = ~np.less_equal(np.asarray(y), max_value) & np.equal(x, x)
-    y[exceeds] = max_value[exceeds]
+    np.asarray(y)[exceeds] = max_value[exceeds]
     return _deliver(y, out, where, casting)
 
 
@@ -501,7 +502,7 @@ def clipped_relu_backward(
     grad : array_like
         The gradient with respect to the output of clipped_relu.
     x : array_like
-        The input of clipped_relu, or its output, which gives the same.
+        The input of clipped_relu, or its output, which gives the same if max_value is not NaN.
     max_value : array_like
         The upper bound: a number, or an array that broadcasts with the others.
     out : ndarray, or tuple of one ndarray, optional
@@ -546,7 +547,7 @@ def clipped_relu_backward(
     y, _, grad, x, max_value = _broadcast(operands[0], operands, out, where, order, subok)
     with np.errstate(all="ignore"):
         passes = np.greater(x, 0) & np.less(x, max_value) | np.not_equal(x, x)
-    y[~passes] = 0
+    np.asarray(y)[~passes] = 0
     return _deliver(y, out, where, casting)
 
 
@@ -617,7 +618,7 @@ def soft_threshold(
     np.subtract(magnitude, threshold, out=difference, where=written)
     product = np.zeros_like(magnitude)
     np.multiply(sign, _rectify(difference), out=product, where=written)
-    y[~missing] = product[~missing]
+    np.asarray(y)[~missing] = product[~missing]
     return _deliver(y, out, where, casting)
 
 
@@ -690,7 +691,7 @@ def soft_threshold_backward(
     y, _, grad, x, threshold = _broadcast(operands[0], operands, out, where, order, subok)
     with np.errstate(all="ignore"):
         stops = np.less_equal(np.abs(x), threshold)
-    y[stops] = 0
+    np.asarray(y)[stops] = 0
     return _deliver(y, out, where, casting)
 
 
@@ -901,8 +902,9 @@ def _reals(function, operands, dtype, casting, of_bools):
 def _floats(function, operands, dtype, casting):
     """Return operands in their common dtype, or in the one asked for: a real float of NumPy."""
     dtype = _common_dtype(function, operands, dtype)
-    if dtype.kind != "f":
-        raise TypeError(f"{function} has no loop for the dtype {dtype}")
+    for given in (dtype, *(getattr(a, "dtype", dtype) for a in operands)):
+        if dtype.kind != "f" or name_in_ml_dtypes(given):
+            raise TypeError(f"{function} has no loop for the dtype {given}")
     return _cast(operands, dtype, casting)
 
 
@@ -910,12 +912,14 @@ def _common_dtype(function, operands, dtype):
     if dtype is not None:
         return np.dtype(dtype)
     # The type of a Python number is weak: beside an array it takes the array's.
-    return np.result_type(
-        *[
-            a if type(a) in (int, float) else _checked(function, np.asanyarray(a).dtype)
-            for a in operands
-        ]
-    )
+    weak = [a for a in operands if type(a) in (int, float)]
+    types = [
+        _checked(function, np.asanyarray(a).dtype) for a in operands if type(a) not in (int, float)
+    ]
+    if weak and len(types) == 1 and name_in_ml_dtypes(types[0]):
+        # np.result_type gives another dtype here than NumPy's loops
+        return np.minimum(np.ones(1, types[0]), weak[0]).dtype
+    return np.result_type(*types, *weak)
 
 
 def _cast(operands, dtype, casting):
