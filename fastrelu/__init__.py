@@ -12,11 +12,13 @@ from ._threads import get_num_threads, num_threads, set_num_threads
 __version__ = "0.1.0"
 
 __all__ = [
+    "activity",
     "add_relu",
     "cache_info",
     "clear_cache",
     "clipped_relu",
     "clipped_relu_backward",
+    "dead_units",
     "get_num_threads",
     "implementations",
     "isa",
@@ -31,6 +33,8 @@ __all__ = [
     "relu_backward",
     "relu_backward_from_mask",
     "relu_derivative",
+    "relu_mean",
+    "relu_sum",
     "relu_with_mask",
     "set_cache_limit",
     "set_num_threads",
@@ -54,6 +58,10 @@ soft_threshold = _functions.soft_threshold
 soft_threshold_backward = _functions.soft_threshold_backward
 relu_with_mask = _functions.relu_with_mask
 relu_backward_from_mask = _functions.relu_backward_from_mask
+relu_sum = _functions.relu_sum
+relu_mean = _functions.relu_mean
+activity = _functions.activity
+dead_units = _functions.dead_units
 
 
 def relu_derivative(x, at_zero=0):

@@ -36,16 +36,22 @@ from .reference import (
     _ShapeT,
     _Where,
 )
+from .reference import activity as activity
+from .reference import dead_units as dead_units
 from .reference import relu_backward_from_mask as relu_backward_from_mask
 from .reference import relu_derivative as relu_derivative
+from .reference import relu_mean as relu_mean
+from .reference import relu_sum as relu_sum
 from .reference import relu_with_mask as relu_with_mask
 
 __all__ = [
+    "activity",
     "add_relu",
     "cache_info",
     "clear_cache",
     "clipped_relu",
     "clipped_relu_backward",
+    "dead_units",
     "get_num_threads",
     "implementations",
     "isa",
@@ -60,6 +66,8 @@ __all__ = [
     "relu_backward",
     "relu_backward_from_mask",
     "relu_derivative",
+    "relu_mean",
+    "relu_sum",
     "relu_with_mask",
     "set_cache_limit",
     "set_num_threads",
@@ -665,6 +673,10 @@ class Implementation(NamedTuple):
     soft_threshold_backward: _LeakyReluBackward
     relu_with_mask: Callable[..., tuple[NDArray[Any], _Mask]]
     relu_backward_from_mask: Callable[..., NDArray[Any]]
+    relu_sum: Callable[..., Any]
+    relu_mean: Callable[..., Any]
+    activity: Callable[..., Any]
+    dead_units: Callable[..., Any]
 
 @type_check_only
 class CacheInfo(NamedTuple):

@@ -2,6 +2,7 @@
 """Makes the functions of each instruction set: the boundary between the C of csrc/ and Python."""
 
 from collections import namedtuple
+from functools import partial
 
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc
@@ -102,6 +103,18 @@ cdef extern from "python/masks.h":
         const fastrelu_isa *isa, object x, object out, object mask, object at_zero)
     object fastrelu_relu_backward_from_mask(
         const fastrelu_isa *isa, object grad, object mask, object out)
+
+cdef extern from "runtime/reduce.h":
+    enum fastrelu_reduction_operation:
+        FASTRELU_SUM
+        FASTRELU_MEAN
+        FASTRELU_ACTIVITY
+        FASTRELU_DEAD
+
+cdef extern from "python/reductions.h":
+    object fastrelu_relu_reduction(
+        const fastrelu_isa *isa, fastrelu_reduction_operation operation, object x, object axis,
+        object threshold, object dtype, object out, object keepdims)
 
 cdef extern from "python/patch.h":
     enum:
@@ -267,6 +280,14 @@ cdef make_ufunc(const fastrelu_isa *isa, int operation):
     return ufunc
 
 
+def publish(function):
+    """Give a function the documentation of the reference, and its public place."""
+    function.__doc__ = getattr(reference, function.__name__).__doc__
+    function.__module__ = "fastrelu"
+    function.__qualname__ = function.__name__
+    return function
+
+
 def make_mask_functions(int number):
     """Return relu_with_mask and relu_backward_from_mask of a set, by its number in the list."""
     cdef const fastrelu_isa *isa = fastrelu_compiled_isas[number]
@@ -277,16 +298,47 @@ def make_mask_functions(int number):
     def relu_backward_from_mask(grad, mask, out=None):
         return fastrelu_relu_backward_from_mask(isa, grad, mask, out)
 
-    for function in relu_with_mask, relu_backward_from_mask:
-        function.__doc__ = getattr(reference, function.__name__).__doc__
-        function.__module__ = "fastrelu"
-        function.__qualname__ = function.__name__
-    return relu_with_mask, relu_backward_from_mask
+    return publish(relu_with_mask), publish(relu_backward_from_mask)
 
 
+def make_reductions(int number, relu):
+    """Return the reductions of a set, by its number in the list, and its relu."""
+    cdef const fastrelu_isa *isa = fastrelu_compiled_isas[number]
+    reduce_otherwise = partial(reference.reduce_otherwise, relu)
+
+    def relu_sum(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False):
+        result = fastrelu_relu_reduction(
+            isa, FASTRELU_SUM, x, axis, threshold, dtype, out, keepdims)
+        if result is NotImplemented:
+            result = reduce_otherwise(relu_sum, x, axis, threshold, dtype, out, keepdims)
+        return result
+
+    def relu_mean(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False):
+        result = fastrelu_relu_reduction(
+            isa, FASTRELU_MEAN, x, axis, threshold, dtype, out, keepdims)
+        if result is NotImplemented:
+            result = reduce_otherwise(relu_mean, x, axis, threshold, dtype, out, keepdims)
+        return result
+
+    def activity(x, axis=0):
+        result = fastrelu_relu_reduction(isa, FASTRELU_ACTIVITY, x, axis, 0, None, None, False)
+        if result is NotImplemented:
+            result = reduce_otherwise(activity, x, axis)
+        return result
+
+    def dead_units(x, axis=0):
+        result = fastrelu_relu_reduction(isa, FASTRELU_DEAD, x, axis, 0, None, None, False)
+        if result is NotImplemented:
+            result = reduce_otherwise(dead_units, x, axis)
+        return result
+
+    return [publish(function) for function in (relu_sum, relu_mean, activity, dead_units)]
+
+
+REDUCTIONS = ("relu_sum", "relu_mean", "activity", "dead_units")
 Implementation = namedtuple(
     "Implementation",
-    [*OPERATIONS, "relu_with_mask", "relu_backward_from_mask"],
+    [*OPERATIONS, "relu_with_mask", "relu_backward_from_mask", *REDUCTIONS],
     module="fastrelu",
 )
 Implementation.__doc__ = "The functions of one instruction set."
@@ -303,7 +355,9 @@ while fastrelu_compiled_isas[i] != NULL:
         if best == NULL:
             best = fastrelu_compiled_isas[i]
         made = [make_ufunc(fastrelu_compiled_isas[i], number) for number in range(len(OPERATIONS))]
-        implementations[compiled_isas[-1]] = Implementation(*made, *make_mask_functions(i))
+        relu = made[FASTRELU_relu]
+        implementations[compiled_isas[-1]] = Implementation(
+            *made, *make_mask_functions(i), *make_reductions(i, relu))
     i += 1
 
 

@@ -864,6 +864,276 @@ def relu_backward_from_mask(grad, mask, out=None):
     return _copy(out, y)
 
 
+def relu_sum(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False):
+    """
+    Sum of what exceeds a threshold: ``relu(x - threshold).sum(axis)``, in one read of x.
+
+    Parameters
+    ----------
+    x : array_like
+        Of any shape and strides; any dtype that `relu` takes and NumPy sums.
+    axis : None, int or tuple of ints, optional
+        The axes to sum over: all by default, none for ``()``.
+    threshold : scalar or array_like, optional
+        What is subtracted first, with NumPy's promotion; an array broadcasts. 0, the default,
+        leaves x as it is.
+    dtype : dtype, optional
+        Of the sum, as in `numpy.sum`. By default the dtype of out if that is given, else of
+        ``x - threshold``, and the default integer, signed or unsigned, for narrower ones.
+    out : ndarray, optional
+        Where the result goes, of its shape. It may be x.
+    keepdims : bool, optional
+        Whether the axes stay, of length 1.
+
+    Returns
+    -------
+    ndarray or scalar
+        The sums: of the shape of x without the axes. It is out, if that was given.
+
+    Raises
+    ------
+    TypeError
+        If x and threshold have no difference (bool less bool, strings) or it has no order against 0
+        (datetime64), or if out does not take the result.
+    ValueError
+        If axis repeats or is out of range (`numpy.exceptions.AxisError`), or the shape of out or
+        threshold does not fit.
+    OverflowError
+        If threshold is a Python integer that the dtype of x does not hold.
+
+    See Also
+    --------
+    relu_mean : the mean.
+    subtract_relu : the elements.
+
+    Notes
+    -----
+    Each element is ``subtract_relu(x, threshold)``, rounded in its dtype; NaN stays. Floats are
+    added in float64, and the sum is rounded to dtype; if that is float32, elements of float32 are
+    added in pairs first. Integers wrap. Floating-point warnings are those of ``np.subtract`` and
+    ``np.sum``; where `numpy.errstate` raises them, out is not written.
+
+    The order of additions depends on the number of elements alone, and on the order of the reduced
+    axes in memory if there are several. So every instruction set and any number of threads give the
+    same bits. No element is negative. So the error of a sum of n elements is at most
+    ``(11 + max(9, ceil(log2(n)))) * 2**-53`` of the exact sum for float64, and
+    ``(26 + max(10, ceil(log2(n)))) * 2**-53`` for float16 and float32, before it is rounded to
+    dtype. The pairs of float32 add ``2**-24`` at most. `numpy.sum` has the bound of float64 along a
+    contiguous axis, in units of the dtype that it adds in; along others it adds one by one.
+
+    That holds for arrays of NumPy (not of a subclass), integers or float16 to float64, with one
+    finite number as the threshold. All else is computed by NumPy, in several passes.
+
+    References
+    ----------
+    N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14, 1993.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> x = np.array([[-1.0, 2.0], [3.0, 4.0]])
+    >>> fastrelu.relu_sum(x)
+    np.float64(9.0)
+    >>> fastrelu.relu_sum(x, axis=0, threshold=2.5)
+    array([0.5, 1.5])
+    """
+    return reduced(np.sum, relu, x, axis, threshold, dtype, out, keepdims)
+
+
+def relu_mean(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False):
+    """
+    Mean of what exceeds a threshold: ``relu(x - threshold).mean(axis)``, in one read of x.
+
+    The price of a call option, for example, is the mean of the price of the share at the end above
+    the strike: ``relu_mean(prices, threshold=strike)``.
+
+    Parameters
+    ----------
+    x : array_like
+        Of any shape and strides; any dtype that `relu` takes and NumPy takes the mean of.
+    axis : None, int or tuple of ints, optional
+        The axes to take the mean over: all by default, none for ``()``.
+    threshold : scalar or array_like, optional
+        What is subtracted first, with NumPy's promotion; an array broadcasts. 0, the default,
+        leaves x as it is.
+    dtype : dtype, optional
+        Of the mean, as in `numpy.mean`. By default float64 for integers, else the dtype of out if
+        that is given, else of ``x - threshold``.
+    out : ndarray, optional
+        Where the result goes, of its shape. It may be x.
+    keepdims : bool, optional
+        Whether the axes stay, of length 1.
+
+    Returns
+    -------
+    ndarray or scalar
+        The means: of the shape of x without the axes. It is out, if that was given.
+
+    Raises
+    ------
+    TypeError, ValueError, OverflowError
+        As `relu_sum` does.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the mean is of no element, and then NaN.
+
+    See Also
+    --------
+    relu_sum : the sum, whose notes apply here.
+
+    Notes
+    -----
+    A mean is the sum in float64, divided by the number of elements and then rounded to dtype. So it
+    does not overflow where the sum of float32 does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.relu_mean(np.array([90.0, 105.0, 120.0, 99.0]), threshold=100.0)
+    np.float64(6.25)
+    """
+    return reduced(np.mean, relu, x, axis, threshold, dtype, out, keepdims)
+
+
+def activity(x, axis=0):
+    """
+    Share of x above zero, ``(x > 0).mean(axis)``: by default for each unit of a batch of rows.
+
+    Parameters
+    ----------
+    x : array_like
+        The inputs of relu, or its outputs, which give the same. Integers, bool or real floats.
+    axis : None, int or tuple of ints, optional
+        The axes to take the share over: the first by default, all for None.
+
+    Returns
+    -------
+    ndarray of float64, or scalar
+        Of the shape of x without the axes.
+
+    Raises
+    ------
+    TypeError
+        If x has no order against 0.
+    ValueError
+        If axis repeats or is out of range (`numpy.exceptions.AxisError`).
+
+    Warns
+    -----
+    RuntimeWarning
+        If the share is of no element, and then NaN.
+
+    See Also
+    --------
+    dead_units : where it is 0.
+
+    Notes
+    -----
+    NaN is not above zero. Nothing else gives a floating-point warning.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.activity(np.array([[-1.0, 2.0], [-3.0, -4.0]]))
+    array([0. , 0.5])
+    """
+    with np.errstate(all="ignore"):
+        fires = np.greater(x, _zero_beside(x))
+    return np.mean(fires, axis=axis)
+
+
+def dead_units(x, axis=0):
+    """
+    Where all of x is zero or below, ``(x <= 0).all(axis)``: by default for each unit of a batch.
+
+    The gradient of relu does not reach such a unit. x is read until every unit has fired, which is
+    soon if all are alive.
+
+    Parameters
+    ----------
+    x : array_like
+        The inputs of relu, or its outputs, which give the same: a row for each sample, a column for
+        each unit. Integers, bool or real floats.
+    axis : None, int or tuple of ints, optional
+        The axes of the samples: the first by default, all for None.
+
+    Returns
+    -------
+    ndarray of bool, or scalar
+        Of the shape of x without the axes; True if these are empty.
+
+    Raises
+    ------
+    TypeError
+        If x has no order against 0.
+    ValueError
+        If axis repeats or is out of range (`numpy.exceptions.AxisError`).
+
+    See Also
+    --------
+    activity : how often each unit fires.
+
+    Notes
+    -----
+    A unit with NaN is not dead: `relu_backward` lets the gradient pass there. No floating-point
+    warning is given.
+
+    References
+    ----------
+    L. Lu, Y. Shin, Y. Su and G. E. Karniadakis, "Dying ReLU and initialization: theory and
+    numerical examples", Commun. Comput. Phys. 28, 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu
+    >>> fastrelu.dead_units(np.array([[-1.0, 2.0], [-3.0, -4.0]]))
+    array([ True, False])
+    """
+    with np.errstate(all="ignore"):
+        rests = np.less_equal(x, _zero_beside(x))
+    return np.all(rests, axis=axis)
+
+
+def reduced(reduce, relu, x, axis, threshold, dtype, out, keepdims):
+    """Return what a reduction of NumPy makes of relu(x - threshold)."""
+    is_default = type(threshold) is int and threshold == 0
+    above = relu(x if is_default else np.subtract(x, threshold))
+    options = {} if keepdims is False else {"keepdims": keepdims}
+    return reduce(above, axis=axis, dtype=dtype, out=out, **options)
+
+
+def reduce_otherwise(relu, function, x, axis, *options):
+    """
+    Return what a reduction gives that no kernel takes as it is.
+
+    A list, or an array of swapped byte order, is converted, and the compiled function called again.
+    """
+    if type(x) in (list, tuple):
+        native = np.asarray(x)
+    elif type(x) is np.ndarray and not x.dtype.isnative and x.dtype.kind in "iuf":
+        native = x.astype(x.dtype.newbyteorder("="))
+    else:
+        if not options:
+            return globals()[function.__name__](x, axis)
+        return reduced(
+            np.sum if function.__name__ == "relu_sum" else np.mean, relu, x, axis, *options
+        )
+    names = ("threshold", "dtype", "out", "keepdims")[: len(options)]
+    return function(native, axis, **dict(zip(names, options, strict=True)))
+
+
+def _zero_beside(x):
+    """Return the zero to compare an operand with."""
+    dtype = getattr(x, "dtype", None)
+    return zero_of(dtype) if isinstance(dtype, np.dtype) else 0
+
+
 def _rectified(ufunc, x, y, out, where, casting, order, dtype, subok):
     """Return relu of what a ufunc of two operands gives, as one ufunc would."""
     x, y = (a if type(a) in (int, float, complex) else np.asanyarray(a) for a in (x, y))

@@ -4,7 +4,7 @@
 # mypy: disable-error-code="overload-overlap, overload-cannot-match"
 # pyright: reportOverlappingOverload=false
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, overload, type_check_only
 
 import numpy as np
@@ -18,6 +18,7 @@ _FloatT = TypeVar("_FloatT", bound=np.floating[Any])
 
 _Array: TypeAlias = np.ndarray[_ShapeT, np.dtype[_ScalarT]]
 _AtZero: TypeAlias = Literal[0, 1]
+_Axes: TypeAlias = int | tuple[int, ...] | None
 _Casting: TypeAlias = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 _Mask: TypeAlias = NDArray[np.uint8]
 _Order: TypeAlias = Literal["K", "A", "C", "F"] | None
@@ -300,6 +301,91 @@ def relu_backward_from_mask(
 ) -> NDArray[np.generic]: ...
 @overload
 def relu_backward_from_mask(grad: ArrayLike, mask: _Mask, out: None = None) -> NDArray[Any]: ...
+@overload
+def relu_sum(
+    x: ArrayLike,
+    axis: _Axes = None,
+    *,
+    threshold: ArrayLike = 0,
+    dtype: DTypeLike | None = None,
+    out: _ArrayT,
+    keepdims: bool = False,
+) -> _ArrayT: ...
+@overload
+def relu_sum(
+    x: _Array[Any, _FloatT],
+    axis: None = None,
+    *,
+    threshold: float = 0,
+    dtype: None = None,
+    out: None = None,
+    keepdims: Literal[False] = False,
+) -> _FloatT: ...
+@overload
+def relu_sum(
+    x: ArrayLike | _Container,
+    axis: _Axes = None,
+    *,
+    threshold: ArrayLike = 0,
+    dtype: DTypeLike | None = None,
+    out: None = None,
+    keepdims: bool = False,
+) -> Any: ...
+@overload
+def relu_mean(
+    x: ArrayLike,
+    axis: _Axes = None,
+    *,
+    threshold: ArrayLike = 0,
+    dtype: DTypeLike | None = None,
+    out: _ArrayT,
+    keepdims: bool = False,
+) -> _ArrayT: ...
+@overload
+def relu_mean(
+    x: _Array[Any, _FloatT],
+    axis: None = None,
+    *,
+    threshold: float = 0,
+    dtype: None = None,
+    out: None = None,
+    keepdims: Literal[False] = False,
+) -> _FloatT: ...
+@overload
+def relu_mean(
+    x: ArrayLike | _Container,
+    axis: _Axes = None,
+    *,
+    threshold: ArrayLike = 0,
+    dtype: DTypeLike | None = None,
+    out: None = None,
+    keepdims: bool = False,
+) -> Any: ...
+@overload
+def activity(x: NDArray[Any], axis: None) -> np.float64: ...
+@overload
+def activity(x: ArrayLike | _Container, axis: _Axes = 0) -> Any: ...
+@overload
+def dead_units(x: NDArray[Any], axis: None) -> np.bool: ...
+@overload
+def dead_units(x: ArrayLike | _Container, axis: _Axes = 0) -> Any: ...
+def reduced(
+    reduce: Callable[..., Any],
+    relu: Callable[..., Any],
+    x: object,
+    axis: object,
+    threshold: object,
+    dtype: object,
+    out: object,
+    keepdims: object,
+) -> Any: ...
+def reduce_otherwise(
+    relu: Callable[..., Any],
+    function: Callable[..., Any],
+    x: object,
+    axis: object,
+    *options: object,
+) -> Any: ...
 def name_in_ml_dtypes(dtype: np.dtype[Any]) -> str | None: ...
 def is_real(dtype: np.dtype[Any]) -> bool: ...
 def zero_of(dtype: np.dtype[Any]) -> Any: ...

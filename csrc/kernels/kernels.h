@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/reductions.h"
+
 /* DO(operation, inputs, numbers, dtypes, status, model, ...)
 
    inputs    operands before the output
@@ -145,6 +147,8 @@ enum fastrelu_numbers {
     FASTRELU_EITHER = 3,
     FASTRELU_THIRD = 4
 };
+/* The dtypes of NumPy come first. */
+enum { FASTRELU_N_NUMBERS = FASTRELU_f64 + 1 };
 enum fastrelu_status { FASTRELU_QUIET, FASTRELU_IEEE };
 
 enum { FASTRELU_MAX_OPERANDS = 4, FASTRELU_MAX_LANES = 64, FASTRELU_MAX_ITEMSIZE = 8 };
@@ -178,6 +182,7 @@ struct fastrelu_isa {
     struct fastrelu_kernel kernels[FASTRELU_N_OPERATIONS][FASTRELU_N_DTYPES]; /* or all 0 */
     struct fastrelu_mask_kernel relu_with_mask[2][FASTRELU_N_DTYPES];         /* by at_zero */
     struct fastrelu_mask_kernel relu_backward_from_mask[FASTRELU_N_DTYPES];
+    struct fastrelu_reduction_kernel reductions[FASTRELU_N_NUMBERS];
 };
 
 /* Each ends with NULL; the sets are those that were compiled, best first. */

@@ -127,4 +127,33 @@ SCALAR_REGISTER(scalar)
 #define STORE32(W, p, step, a, i) \
     STORE16(W, p, step, a, i), STORE16(W, (p) + 16 * (step), step, a, (i) + 16)
 
+#define COUNT_IF_OF_LANE(S, W) \
+    INLINE S##W S##_count_if##W(S##W a, S##_mask##W mask) { return (S##W)(a + mask); }
+#define COUNT_IF_BY_LANES(S) \
+    COUNT_IF_OF_LANE(S, 8)   \
+    COUNT_IF_OF_LANE(S, 16)  \
+    COUNT_IF_OF_LANE(S, 32)  \
+    COUNT_IF_OF_LANE(S, 64)
+COUNT_IF_BY_LANES(scalar)
+
+/* Registers of floats as double and of integers as int64 (reductions.inc), lane by lane. */
+#define WIDEN_BY_LANES(S, name, W, type, wide_type, read) \
+    INLINE void S##_##name##W(S##W a, S##64 wide[])       \
+    {                                                     \
+        enum { lanes = sizeof a / (W / 8) };              \
+        type x[lanes];                                    \
+        wide_type y[lanes];                               \
+        memcpy(x, &a, sizeof x);                          \
+        for (int i = 0; i < lanes; i++)                   \
+            y[i] = read(x[i]);                            \
+        memcpy(wide, y, sizeof y);                        \
+    }
+#define INTEGERS_BY_LANES(S)                                               \
+    WIDEN_BY_LANES(S, integers_signed, 8, int8_t, int64_t, (int64_t))      \
+    WIDEN_BY_LANES(S, integers_signed, 16, int16_t, int64_t, (int64_t))    \
+    WIDEN_BY_LANES(S, integers_signed, 32, int32_t, int64_t, (int64_t))    \
+    WIDEN_BY_LANES(S, integers_unsigned, 8, uint8_t, int64_t, (int64_t))   \
+    WIDEN_BY_LANES(S, integers_unsigned, 16, uint16_t, int64_t, (int64_t)) \
+    WIDEN_BY_LANES(S, integers_unsigned, 32, uint32_t, int64_t, (int64_t))
+
 #endif

@@ -103,7 +103,7 @@ static void execute_chunk(const void *context, size_t chunk)
         }
 }
 
-static int choose_threads(size_t bytes)
+int fastrelu_choose_threads_for(size_t bytes)
 {
     const struct fastrelu_thresholds *thresholds = &fastrelu_current_thresholds;
     if (bytes < thresholds->parallel_bytes)
@@ -185,7 +185,7 @@ void fastrelu_execute_large(const struct fastrelu_kernel *kernel, char *const ar
                             const ptrdiff_t steps[], size_t n)
 {
     const size_t bytes = fastrelu_bytes_moved(kernel, steps, n);
-    const int n_threads = choose_threads(bytes);
+    const int n_threads = fastrelu_choose_threads_for(bytes);
     fastrelu_execute_chunks(kernel, args, steps, n, n_threads,
                             use_streaming_stores(args, kernel->inputs, bytes, n_threads));
 }
@@ -196,7 +196,7 @@ void fastrelu_execute_large_masked(const struct fastrelu_mask_kernel *kernel, ch
     const ptrdiff_t itemsize = (ptrdiff_t)kernel->itemsize;
     const ptrdiff_t steps[FASTRELU_MAX_OPERANDS] = {itemsize, itemsize, 0};
     const size_t bytes = 2 * n * kernel->itemsize;
-    const int n_threads = choose_threads(bytes);
+    const int n_threads = fastrelu_choose_threads_for(bytes);
     const int streaming = kernel->streaming && use_streaming_stores(args, 1, bytes, n_threads);
     struct execution execution = {.loop = streaming ? kernel->streaming : kernel->contiguous,
                                   .args = args,
@@ -314,7 +314,7 @@ static void execute_tiles(const struct fastrelu_kernel *kernel,
     if (bytes >= fastrelu_current_thresholds.parallel_bytes ||
         bytes >= fastrelu_current_thresholds.streaming_bytes) {
         if (tiled.shape[0])
-            execute_axes(kernel, &tiled, bytes, choose_threads(bytes));
+            execute_axes(kernel, &tiled, bytes, fastrelu_choose_threads_for(bytes));
         for (int i = 0; i <= out; i++)
             tiled.args[i] += (ptrdiff_t)tiled.shape[0] * tiled.steps[0][i];
     } else {
@@ -340,7 +340,7 @@ void fastrelu_execute_operands(const struct fastrelu_kernel *kernel,
         execute_tiles(kernel, operands, row_operand);
     else {
         const size_t bytes = bytes_of(kernel, operands);
-        const int n_threads = choose_threads(bytes);
+        const int n_threads = fastrelu_choose_threads_for(bytes);
         if (!fastrelu_execute_transposed(kernel, operands, bytes, n_threads))
             execute_axes(kernel, operands, bytes, n_threads);
     }

@@ -20,6 +20,9 @@ struct fastrelu_thresholds {
 
 extern struct fastrelu_thresholds fastrelu_current_thresholds;
 
+/* How many threads share a call that reads and writes so many bytes. */
+int fastrelu_choose_threads_for(size_t bytes);
+
 /* The least part of an output that one thread takes, in bytes. */
 enum { FASTRELU_MIN_CHUNK = 1 << 15 };
 

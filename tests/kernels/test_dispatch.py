@@ -315,8 +315,9 @@ def test_implementations_cannot_be_changed():
 @pytest.mark.parametrize("isa", fastrelu.implementations)
 def test_an_implementation_has_functions_of_its_own(isa):
     functions = fastrelu.implementations[isa]
-    assert functions._fields == (*OPERATIONS, "relu_with_mask", "relu_backward_from_mask")
-    assert all(type(ufunc) is np.ufunc for ufunc in functions[:-2])
+    masks = ("relu_with_mask", "relu_backward_from_mask")
+    assert functions._fields == (*OPERATIONS, *masks, *core().REDUCTIONS)
+    assert all(type(ufunc) is np.ufunc for ufunc in functions[: len(OPERATIONS)])
     for name, function in functions._asdict().items():
         assert function.__name__ == name
         assert (function is getattr(fastrelu, name)) == (isa == fastrelu.isa)

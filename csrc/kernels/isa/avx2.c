@@ -98,6 +98,27 @@ INLINE vec_mask64 vec_from_bits64(uint64_t bits)
     return _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x((int64_t)bits), own), own);
 }
 
+INLINE void vec_doubles_float32(vec32 a, vec64 wide[])
+{
+    wide[0] = _mm256_castpd_si256(_mm256_cvtps_pd(_mm_castsi128_ps(_mm256_castsi256_si128(a))));
+    wide[1] =
+        _mm256_castpd_si256(_mm256_cvtps_pd(_mm_castsi128_ps(_mm256_extracti128_si256(a, 1))));
+}
+INLINE void vec_doubles_float16(vec16 a, vec64 wide[])
+{
+    vec_doubles_float32(_mm256_castps_si256(_mm256_cvtph_ps(_mm256_castsi256_si128(a))), wide);
+    vec_doubles_float32(_mm256_castps_si256(_mm256_cvtph_ps(_mm256_extracti128_si256(a, 1))),
+                        wide + 2);
+}
+AVX2_INTEGERS(gather)
+
+#define COUNT_IF(W) \
+    INLINE vec##W vec_count_if##W(vec##W a, vec_mask##W mask) { return _mm256_sub_epi##W(a, mask); }
+COUNT_IF(8)
+COUNT_IF(16)
+COUNT_IF(32)
+COUNT_IF(64)
+
 #include "kernels/kernels.inc"
 
 TARGET_END

@@ -103,4 +103,28 @@
     MUL_UNLESS(S, 32)                             \
     MUL_UNLESS(S, 64)
 
+/* Integers as int64, four at a time. */
+#define AVX2_INTEGERS_OF(S, kind, W, sign)                                                        \
+    INLINE void S##_integers_##kind##W(S##W a, S##64 wide[])                                      \
+    {                                                                                             \
+        const __m128i halves[] = {_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1)};     \
+        UNROLLED(2)                                                                               \
+        for (int i = 0; i < 2; i++) {                                                             \
+            wide[i * (32 / W)] = _mm256_cvtep##sign##W##_epi64(halves[i]);                        \
+            wide[i * (32 / W) + 1 % (32 / W)] =                                                   \
+                _mm256_cvtep##sign##W##_epi64(_mm_srli_si128(halves[i], 1 % (32 / W) * (W / 2))); \
+            wide[i * (32 / W) + 2 % (32 / W)] =                                                   \
+                _mm256_cvtep##sign##W##_epi64(_mm_srli_si128(halves[i], 2 % (32 / W) * (W / 2))); \
+            wide[i * (32 / W) + 3 % (32 / W)] =                                                   \
+                _mm256_cvtep##sign##W##_epi64(_mm_srli_si128(halves[i], 3 % (32 / W) * (W / 2))); \
+        }                                                                                         \
+    }
+#define AVX2_INTEGERS(S)                 \
+    AVX2_INTEGERS_OF(S, signed, 8, i)    \
+    AVX2_INTEGERS_OF(S, signed, 16, i)   \
+    AVX2_INTEGERS_OF(S, signed, 32, i)   \
+    AVX2_INTEGERS_OF(S, unsigned, 8, u)  \
+    AVX2_INTEGERS_OF(S, unsigned, 16, u) \
+    AVX2_INTEGERS_OF(S, unsigned, 32, u)
+
 #endif

@@ -136,6 +136,30 @@ FLOAT_MUL_UNLESS(vec, 32, ps)
 FLOAT_MUL_UNLESS(vec, 64, pd)
 
 AVX2_REGISTER(gather)
+AVX2_INTEGERS(gather)
+
+#define COUNT_IF(W)                                                       \
+    INLINE vec##W vec_count_if##W(vec##W a, vec_mask##W mask)             \
+    {                                                                     \
+        return _mm512_mask_sub_epi##W(a, mask, a, _mm512_set1_epi32(-1)); \
+    }
+COUNT_IF(8)
+COUNT_IF(16)
+COUNT_IF(32)
+COUNT_IF(64)
+
+INLINE void vec_doubles_float32(vec32 a, vec64 wide[])
+{
+    wide[0] = _mm512_castpd_si512(_mm512_cvtps_pd(_mm256_castsi256_ps(_mm512_castsi512_si256(a))));
+    wide[1] =
+        _mm512_castpd_si512(_mm512_cvtps_pd(_mm256_castsi256_ps(_mm512_extracti64x4_epi64(a, 1))));
+}
+INLINE void vec_doubles_float16(vec16 a, vec64 wide[])
+{
+    vec_doubles_float32(_mm512_castps_si512(_mm512_cvtph_ps(_mm512_castsi512_si256(a))), wide);
+    vec_doubles_float32(_mm512_castps_si512(_mm512_cvtph_ps(_mm512_extracti64x4_epi64(a, 1))),
+                        wide + 2);
+}
 
 #include "kernels/kernels.inc"
 

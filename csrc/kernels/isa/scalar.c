@@ -8,6 +8,11 @@ static int runs_here(void) { return 1; }
 SCALAR_REGISTER(vec)
 SCALAR_REGISTER(gather)
 
+WIDEN_BY_LANES(vec, doubles_float, 16, int16_t, double, (double)half_to_float)
+WIDEN_BY_LANES(vec, doubles_float, 32, float, double, (double))
+INTEGERS_BY_LANES(gather)
+COUNT_IF_BY_LANES(vec)
+
 #include "kernels/kernels.inc"
 
 KERNEL_TABLE(scalar);

@@ -164,6 +164,22 @@ INLINE vec_mask64 vec_from_bits64(uint64_t bits)
     return _mm_cmpeq_epi32(_mm_and_si128(_mm_set1_epi32((int32_t)bits), own), own);
 }
 
+INLINE void vec_doubles_float32(vec32 a, vec64 wide[])
+{
+    const __m128 floats = _mm_castsi128_ps(a);
+    wide[0] = _mm_castpd_si128(_mm_cvtps_pd(floats));
+    wide[1] = _mm_castpd_si128(_mm_cvtps_pd(_mm_movehl_ps(floats, floats)));
+}
+WIDEN_BY_LANES(vec, doubles_float, 16, int16_t, double, (double)half_to_float)
+INTEGERS_BY_LANES(gather)
+
+#define COUNT_IF(W) \
+    INLINE vec##W vec_count_if##W(vec##W a, vec_mask##W mask) { return _mm_sub_epi##W(a, mask); }
+COUNT_IF(8)
+COUNT_IF(16)
+COUNT_IF(32)
+COUNT_IF(64)
+
 #include "kernels/kernels.inc"
 
 TARGET_END

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 import fastrelu
 from fastrelu import (
+    activity,
     add_relu,
     clipped_relu,
     clipped_relu_backward,
+    dead_units,
     leaky_relu,
     leaky_relu_backward,
     reference,
@@ -20,6 +22,8 @@ from fastrelu import (
     relu_backward,
     relu_backward_from_mask,
     relu_derivative,
+    relu_mean,
+    relu_sum,
     relu_with_mask,
     soft_threshold,
     soft_threshold_backward,
@@ -215,6 +219,20 @@ assert_type(relu_backward_from_mask(grad=bools, mask=mask), NDArray[np.intp])
 assert_type(relu_backward_from_mask([1, 2, 3], mask), NDArray[Any])
 assert_type(relu_backward_from_mask([1, 2, 3], mask, out=relu(bools)), NDArray[np.intp])
 
+# Reductions.
+assert_type(relu_sum(float32), np.float32)
+assert_type(relu_mean(float64, threshold=0.5), np.float64)
+assert_type(relu_sum(matrix(), 0, threshold=[0.5, 1, 2], keepdims=True), Any)
+assert_type(relu_sum(int8, dtype=np.float64), Any)
+assert_type(relu_mean([[1.0, 2.0]], axis=(0, 1)), Any)
+assert_type(relu_mean(matrix(), 0, out=float64), NDArray[np.float64])
+assert_type(activity(float32, None), np.float64)
+assert_type(activity(matrix()), Any)
+assert_type(dead_units(x=float32, axis=None), np.bool)
+assert_type(dead_units(matrix(), (0, 1)), Any)
+assert_type(reference.relu_sum(float32), np.float32)
+assert_type(reference.dead_units([1.0]), Any)
+
 # The reference.
 assert_type(reference.relu(float32), Float32)
 assert_type(reference.relu(matrix()), Matrix)
@@ -313,6 +331,9 @@ def wrong(float32: Float32, float64: NDArray[np.float64], mask: Mask) -> None:
     relu_with_mask(float32, at_zero=2)  # type: ignore[call-overload]
     relu_backward_from_mask(float32)  # type: ignore[call-overload]
     relu_backward_from_mask(float32, float32)  # type: ignore[arg-type]
+    relu_sum(float32, 0, 1)  # type: ignore[call-overload]
+    relu_mean(float32, axis=0.5)  # type: ignore[call-overload]
+    activity(float32, keepdims=True)  # type: ignore[call-overload]
     reference.relu(float32, signature="d->d")  # type: ignore[call-overload]
     fastrelu.show_config("text")  # type: ignore[call-overload]
     fastrelu.set_num_threads(1.5)  # type: ignore[arg-type]
@@ -328,8 +349,9 @@ def wrong(float32: Float32, float64: NDArray[np.float64], mask: Mask) -> None:
     a = relu_derivative(float64)  # type: ignore[assignment]
     a = relu_backward_from_mask(float64, mask)  # type: ignore[assignment]
     a, mask = relu_with_mask(float64)  # type: ignore[assignment]
+    d: np.float64 = relu_sum(float32)  # type: ignore[assignment]
     b: Matrix = relu(a)  # type: ignore[assignment]
     c: Mask = relu_with_mask(float32)[0]  # type: ignore[assignment]
     fastrelu.cache_info().hits = 1  # type: ignore[misc]
     fastrelu.implementations["sse2"] = 1  # type: ignore[index]
-    print(a, b, c, mask)
+    print(a, b, c, d, mask)

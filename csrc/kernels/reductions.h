@@ -1,0 +1,41 @@
+/* The kernels of reductions. The loops around them, and the order of a sum, are in
+   runtime/reduce.c. */
+
+#ifndef FASTRELU_REDUCTIONS_H
+#define FASTRELU_REDUCTIONS_H
+
+#include <stddef.h>
+
+/* A sum has so many lanes, on every instruction set, and so many elements in a leaf: the leaf of
+   64-bit types, whose additions round, is the shorter one. */
+enum { FASTRELU_SUM_LANES = 32, FASTRELU_LEAF = 1024, FASTRELU_LEAF_OF_64_BITS = 512 };
+
+/* Sums relu(x - threshold) over rows, for each column: rows[0], rows[step], ... The columns lie
+   next to each other, and there are FASTRELU_SUM_LANES at least. Each row is added to the sum of
+   those before. */
+typedef void fastrelu_sum_rows(const char *const rows[], size_t step, size_t n_rows, size_t columns,
+                               const char *threshold, char *sums);
+
+/* Adds 1 to the count of a column for each row where a predicate holds. A count has the size of an
+   element, and wraps. */
+typedef void fastrelu_count_rows(const char *const rows[], size_t n_rows, size_t columns,
+                                 char *counts);
+
+/* Adds n sums to others. */
+typedef void fastrelu_add_sums(char *sums, const char *others, size_t n);
+
+/* Adds up the lanes of one sum, the upper half to the lower half until one is left: the first. */
+typedef void fastrelu_fold_lanes(char *sums);
+
+struct fastrelu_reduction_kernel {
+    fastrelu_sum_rows *sums;        /* of integers int64, wrapping; of floats double */
+    fastrelu_sum_rows *double_sums; /* of 64-bit integers: each is rounded to double */
+    fastrelu_sum_rows *pair_sums;   /* of float32: each row is first added to the next in float32 */
+    fastrelu_count_rows *positive;  /* x > 0 */
+    fastrelu_count_rows *not_dead;  /* unless x <= 0 */
+    fastrelu_add_sums *add_integers, *add_doubles;
+    fastrelu_fold_lanes *fold_integers, *fold_doubles;
+    size_t itemsize, leaf; /* so many elements are added up before the lanes are */
+};
+
+#endif

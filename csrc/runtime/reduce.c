@@ -1,0 +1,735 @@
+/* How a reduction is divided into leaves, columns and chunks of them. */
+
+#include "runtime/reduce.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/compiler.h"
+#include "kernels/half.h"
+#include "runtime/execute.h"
+#include "runtime/threads.h"
+
+enum {
+    LANES = FASTRELU_SUM_LANES,
+    LEAF = FASTRELU_LEAF,
+    LANE_LEVELS = 5,
+    MAX_COLUMNS = 256,
+    FEW_COLUMNS = 32,      /* up to here, dense rows are taken LANES at a time */
+    COUNTED_AT_ONCE = 128, /* rows: a count of 8 bits has to hold them */
+    COUNTED_COLUMNS = 64,  /* fewer are counted in several rows at a time */
+    COUNTED_LEAF = 1 << 13,
+    FIRST_COUNTED = 16, /* rows, before the first look whether all units have fired */
+    MAX_CHUNK_LEVELS = 10,
+    CHUNK_BYTES = 1 << 18,
+    TASK_BYTES = 1 << 16
+};
+
+/* A sum, or a count: 8 bytes each. */
+union sum {
+    double number;
+    int64_t integer;
+};
+
+/* How the rows of a leaf are found. */
+enum rows {
+    DENSE,    /* they follow each other */
+    POINTERS, /* each has a pointer */
+    GATHERED  /* of one element each, which are copied */
+};
+
+struct work {
+    const struct fastrelu_reduction *reduction;
+    fastrelu_sum_rows *sums;
+    fastrelu_count_rows *counts;
+    fastrelu_add_sums *add;
+    fastrelu_fold_lanes *fold;
+    int convert; /* sums of integers are made double */
+    enum rows rows;
+    size_t n, columns, outputs;
+    ptrdiff_t column_step, out_step;
+    size_t leaf, leaves_per_chunk, chunks, column_chunks;
+    size_t first_chunk, unit_chunks, units, units_per_task;
+    union sum *partial;           /* by chunk and output, if there are several chunks */
+    _Atomic unsigned char *fired; /* in their place, by output, where units are looked for */
+};
+
+struct workspace {
+    union sum levels[MAX_CHUNK_LEVELS + 1][MAX_COLUMNS];
+    union sum lanes[LANE_LEVELS][MAX_COLUMNS];
+    union sum sums[LANES * FEW_COLUMNS];
+    const char *rows[LEAF], *copied_rows[LEAF / LANES];
+    char elements[LEAF / LANES * MAX_COLUMNS * 4]; /* a leaf of 64-bit types is half as long */
+    char counts[MAX_COLUMNS * FASTRELU_MAX_ITEMSIZE];
+};
+
+/* Axes */
+
+static ptrdiff_t magnitude(ptrdiff_t step) { return step < 0 ? -step : step; }
+
+static void move_axis(struct fastrelu_axes *axes, int to, const struct fastrelu_axes *from,
+                      int axis)
+{
+    axes->shape[to] = from->shape[axis];
+    axes->steps[to] = from->steps[axis];
+    axes->out_steps[to] = from->out_steps[axis];
+}
+
+/* Sorts axes by their steps, from the greatest to the least, and coalesces those that are
+   contiguous with each other. */
+static void coalesce(struct fastrelu_axes *axes)
+{
+    struct fastrelu_axes sorted;
+    int n = 0;
+
+    for (int axis = 0; axis < axes->axes; axis++)
+        if (axes->shape[axis] != 1) {
+            int at = n++;
+            for (; at > 0 && magnitude(sorted.steps[at - 1]) < magnitude(axes->steps[axis]); at--)
+                move_axis(&sorted, at, &sorted, at - 1);
+            move_axis(&sorted, at, axes, axis);
+        }
+    axes->axes = 0;
+    for (int axis = 0; axis < n; axis++) {
+        const int last = axes->axes - 1;
+        const ptrdiff_t length = (ptrdiff_t)sorted.shape[axis];
+        if (last >= 0 && axes->steps[last] == length * sorted.steps[axis] &&
+            axes->out_steps[last] == length * sorted.out_steps[axis]) {
+            const size_t outer = axes->shape[last];
+            move_axis(axes, last, &sorted, axis);
+            axes->shape[last] *= outer;
+        } else
+            move_axis(axes, axes->axes++, &sorted, axis);
+    }
+}
+
+static size_t size_of(const struct fastrelu_axes *axes)
+{
+    size_t n = 1;
+    for (int axis = 0; axis < axes->axes; axis++)
+        n *= axes->shape[axis];
+    return n;
+}
+
+/* A place among the reduced axes. */
+struct position {
+    size_t index[FASTRELU_MAX_AXES];
+    const char *x;
+};
+
+static void seek(struct position *position, const struct fastrelu_axes *axes, const char *x,
+                 size_t number)
+{
+    position->x = x;
+    for (int axis = axes->axes - 1; axis > 0; axis--) {
+        position->index[axis] = number % axes->shape[axis];
+        number /= axes->shape[axis];
+        position->x += (ptrdiff_t)position->index[axis] * axes->steps[axis];
+    }
+    position->index[0] = number;
+    position->x += (ptrdiff_t)number * axes->steps[0];
+}
+
+/* How many elements are left along the innermost axis. */
+static size_t run_of(const struct position *position, const struct fastrelu_axes *axes)
+{
+    return axes->shape[axes->axes - 1] - position->index[axes->axes - 1];
+}
+
+static void advance(struct position *position, const struct fastrelu_axes *axes, size_t run)
+{
+    int axis = axes->axes - 1;
+    position->index[axis] += run;
+    position->x += (ptrdiff_t)run * axes->steps[axis];
+    for (; axis > 0 && position->index[axis] == axes->shape[axis]; axis--) {
+        position->x += axes->steps[axis - 1] - (ptrdiff_t)axes->shape[axis] * axes->steps[axis];
+        position->index[axis] = 0;
+        position->index[axis - 1]++;
+    }
+}
+
+static void find_rows(const char *rows[], size_t n, struct position *position,
+                      const struct fastrelu_axes *axes)
+{
+    const ptrdiff_t step = axes->steps[axes->axes - 1];
+    while (n > 0) {
+        const size_t left = run_of(position, axes), run = left < n ? left : n;
+        const char *x = position->x;
+        for (size_t i = 0; i < run; i++, x += step)
+            *rows++ = x;
+        advance(position, axes, run);
+        n -= run;
+    }
+}
+
+#define COPY_STRIDED(size)                                  \
+    for (size_t i = 0; i < n; i++, to += (size), x += step) \
+        memcpy(to, x, size);
+static void copy_run(char *to, const char *x, ptrdiff_t step, size_t n, size_t itemsize)
+{
+    if (step == (ptrdiff_t)itemsize)
+        memcpy(to, x, n * itemsize);
+    else
+        switch (itemsize) {
+        case 1:
+            COPY_STRIDED(1) break;
+        case 2:
+            COPY_STRIDED(2) break;
+        case 4:
+            COPY_STRIDED(4) break;
+        default:
+            COPY_STRIDED(8)
+        }
+}
+
+/* Elements one after the other: where they are, or copied. */
+static const char *gather(char *to, size_t n, struct position *position,
+                          const struct fastrelu_axes *axes, size_t itemsize)
+{
+    const ptrdiff_t step = axes->steps[axes->axes - 1];
+    const char *const x = position->x, *const copied = to;
+    if (step == (ptrdiff_t)itemsize && run_of(position, axes) >= n) {
+        advance(position, axes, n);
+        return x;
+    }
+    while (n > 0) {
+        const size_t left = run_of(position, axes), run = left < n ? left : n;
+        copy_run(to, position->x, step, run, itemsize);
+        to += run * itemsize;
+        advance(position, axes, run);
+        n -= run;
+    }
+    return copied;
+}
+
+/* Sums */
+
+static void to_double(const struct work *work, union sum sums[], size_t n)
+{
+    for (size_t i = 0; work->convert && i < n; i++)
+        sums[i].number = (double)sums[i].integer;
+}
+
+/* LANES dense rows at a time: the lanes are columns. */
+static void sum_dense(const struct work *work, struct workspace *space, const char *x, size_t n,
+                      size_t columns, union sum sums[])
+{
+    const size_t itemsize = work->reduction->kernel->itemsize, width = LANES * columns;
+    const size_t rest = n % LANES * columns;
+    const char *const threshold = work->reduction->threshold;
+    const char *rows[LEAF / LANES];
+    const int is_copied = x == space->elements;
+    union sum *const lanes = space->sums;
+    size_t n_rows = n / LANES;
+
+    for (size_t i = 0; i < n_rows; i++, x += width * itemsize)
+        rows[i] = x;
+    if (rest > 0) { /* elements of the threshold are 0 above it */
+        char *const elements = space->elements + (is_copied ? n / LANES * width * itemsize : 0);
+        if (!is_copied)
+            memcpy(elements, x, rest * itemsize);
+        for (size_t i = rest; i < width; i++)
+            memcpy(elements + i * itemsize, threshold, itemsize);
+        rows[n_rows++] = elements;
+    }
+    work->sums(rows, 1, n_rows, width, threshold, (char *)lanes);
+    to_double(work, lanes, width);
+    if (columns == 1) {
+        work->fold((char *)lanes);
+        *sums = *lanes;
+        return;
+    }
+    for (size_t half = width / 2; half >= columns; half /= 2)
+        work->add((char *)lanes, (const char *)(lanes + half), half);
+    memcpy(sums, lanes, columns * sizeof *sums);
+}
+
+/* Lanes in the order in which halves are added: lane i, then lane i + LANES / 2. */
+static size_t lane_at(size_t position)
+{
+    size_t lane = 0;
+    for (int level = 0; level < LANE_LEVELS; level++)
+        lane |= (position >> level & 1) << (LANE_LEVELS - 1 - level);
+    return lane;
+}
+
+/* Rows of one lane at most, whose columns lie next to each other: those, or copies. */
+static const char *const *contiguous_rows(const struct work *work, struct workspace *space,
+                                          const char *const rows[], size_t *step, size_t n_rows,
+                                          size_t columns)
+{
+    const size_t itemsize = work->reduction->kernel->itemsize;
+    if (work->column_step == (ptrdiff_t)itemsize)
+        return rows;
+    for (size_t i = 0; i < n_rows; i++) {
+        char *const copied = space->elements + i * columns * itemsize;
+        copy_run(copied, rows[i * *step], work->column_step, columns, itemsize);
+        space->copied_rows[i] = copied;
+    }
+    *step = 1;
+    return space->copied_rows;
+}
+
+static void sum_pointers(const struct work *work, struct workspace *space, size_t n, size_t columns,
+                         union sum sums[])
+{
+    size_t present[LANE_LEVELS + 1] = {0};
+    for (size_t i = 0; i < LANES; i++) {
+        const size_t lane = lane_at(i), n_rows = lane < n ? (n - lane + LANES - 1) / LANES : 0;
+        int level = 0, found = n_rows > 0;
+        if (found) {
+            size_t step = LANES;
+            const char *const *rows =
+                contiguous_rows(work, space, space->rows + lane, &step, n_rows, columns);
+            work->sums(rows, step, n_rows, columns, work->reduction->threshold, (char *)sums);
+            to_double(work, sums, columns);
+        }
+        for (; i >> level & 1; level++)
+            if (present[level] && found)
+                work->add((char *)sums, (const char *)space->lanes[level], columns);
+            else if (present[level]) {
+                memcpy(sums, space->lanes[level], columns * sizeof *sums);
+                found = 1;
+            }
+        present[level] = (size_t)found;
+        if (level < LANE_LEVELS && found)
+            memcpy(space->lanes[level], sums, columns * sizeof *sums);
+    }
+}
+
+/* Counts */
+
+#define ADD_COUNTS(type)                                                   \
+    for (size_t i = 0; i < n; i += columns)                                \
+        for (size_t j = 0; j < columns; j++) {                             \
+            type count;                                                    \
+            memcpy(&count, counts + (i + j) * sizeof count, sizeof count); \
+            sums[j].integer += (int64_t)count;                             \
+        }
+static void add_counts(union sum sums[], const char *counts, size_t n, size_t columns,
+                       size_t itemsize)
+{
+    switch (itemsize) {
+    case 1:
+        ADD_COUNTS(uint8_t) break;
+    case 2:
+        ADD_COUNTS(uint16_t) break;
+    case 4:
+        ADD_COUNTS(uint32_t) break;
+    default:
+        ADD_COUNTS(uint64_t)
+    }
+}
+
+static int all_fired(const union sum sums[], size_t columns)
+{
+    for (size_t i = 0; i < columns; i++)
+        if (sums[i].integer == 0)
+            return 0;
+    return 1;
+}
+
+/* Returns whether no more has to be counted. */
+static int count_dense(const struct work *work, struct workspace *space, const char *x, size_t n,
+                       size_t columns, size_t *at_once, union sum sums[])
+{
+    const size_t itemsize = work->reduction->kernel->itemsize;
+    const size_t together = (COUNTED_COLUMNS + columns - 1) / columns, width = together * columns;
+
+    while (n > 0) {
+        size_t n_rows = n / together;
+        n_rows = n_rows < *at_once ? n_rows : *at_once;
+        memset(space->counts, 0, width * itemsize);
+        for (size_t i = 0; i < n_rows; i++, x += width * itemsize)
+            space->rows[i] = x;
+        work->counts(space->rows, n_rows, width, space->counts);
+        n -= n_rows * together;
+        if (n < together) {
+            space->rows[0] = x;
+            work->counts(space->rows, 1, n * columns, space->counts);
+            n = 0;
+        }
+        add_counts(sums, space->counts, width, columns, itemsize);
+        if (work->reduction->operation == FASTRELU_DEAD && all_fired(sums, columns))
+            return 1;
+        *at_once = *at_once * 2 < COUNTED_AT_ONCE ? *at_once * 2 : COUNTED_AT_ONCE;
+    }
+    return 0;
+}
+
+static int count_pointers(const struct work *work, struct workspace *space, size_t n,
+                          size_t columns, size_t *at_once, union sum sums[])
+{
+    const struct fastrelu_reduction_kernel *const kernel = work->reduction->kernel;
+    const size_t itemsize = kernel->itemsize;
+    for (size_t at = 0; at < n;) {
+        const size_t n_rows = n - at < *at_once ? n - at : *at_once;
+        memset(space->counts, 0, columns * itemsize);
+        for (size_t row = 0; row < n_rows;) {
+            const int copied = work->column_step != (ptrdiff_t)itemsize;
+            const size_t most = copied ? kernel->leaf / LANES : n_rows;
+            const size_t taken = n_rows - row < most ? n_rows - row : most;
+            size_t step = 1;
+            work->counts(
+                contiguous_rows(work, space, space->rows + at + row, &step, taken, columns), taken,
+                columns, space->counts);
+            row += taken;
+        }
+        add_counts(sums, space->counts, columns, columns, itemsize);
+        if (work->reduction->operation == FASTRELU_DEAD && all_fired(sums, columns))
+            return 1;
+        at += n_rows;
+        *at_once = *at_once * 2 < COUNTED_AT_ONCE ? *at_once * 2 : COUNTED_AT_ONCE;
+    }
+    return 0;
+}
+
+/* Chunks of leaves */
+
+static void add_to(const struct work *work, union sum sums[], const union sum others[],
+                   size_t columns)
+{
+    if (columns == 1 && work->add == work->reduction->kernel->add_doubles)
+        sums->number += others->number;
+    else
+        work->add((char *)sums, (const char *)others, columns);
+}
+
+static void copy_sums(union sum to[], const union sum from[], size_t columns)
+{
+    if (columns == 1)
+        *to = *from;
+    else
+        memcpy(to, from, columns * sizeof *to);
+}
+
+static void sum_chunk(const struct work *work, struct workspace *space, struct position *position,
+                      size_t n, size_t columns, union sum sums[])
+{
+    const struct fastrelu_axes *axes = &work->reduction->reduced;
+    const size_t leaves = (n + work->leaf - 1) / work->leaf;
+    int found = 0;
+
+    for (size_t leaf = 0; leaf < leaves; leaf++) {
+        const size_t taken = n < work->leaf ? n : work->leaf;
+        if (work->rows == POINTERS) {
+            find_rows(space->rows, taken, position, axes);
+            sum_pointers(work, space, taken, columns, sums);
+        } else if (work->rows == GATHERED) {
+            const size_t itemsize = work->reduction->kernel->itemsize;
+            const char *const x = gather(space->elements, taken, position, axes, itemsize);
+            sum_dense(work, space, x, taken, 1, sums);
+        } else {
+            sum_dense(work, space, position->x, taken, columns, sums);
+            advance(position, axes, taken);
+        }
+        n -= taken;
+        if (leaves == 1)
+            return;
+        int level = 0;
+        for (; leaf >> level & 1; level++)
+            add_to(work, sums, space->levels[level], columns);
+        copy_sums(space->levels[level], sums, columns);
+    }
+    for (int level = 0; leaves >> level; level++)
+        if (leaves >> level & 1) {
+            if (found)
+                add_to(work, sums, space->levels[level], columns);
+            else
+                copy_sums(sums, space->levels[level], columns);
+            found = 1;
+        }
+}
+
+static void count_chunk(const struct work *work, struct workspace *space, struct position *position,
+                        size_t n, size_t columns, union sum sums[])
+{
+    const struct fastrelu_axes *axes = &work->reduction->reduced;
+    const size_t itemsize = work->reduction->kernel->itemsize;
+    size_t at_once = work->reduction->operation == FASTRELU_DEAD ? FIRST_COUNTED : COUNTED_AT_ONCE;
+
+    for (int finished = 0; n > 0 && !finished;) {
+        const size_t taken = n < work->leaf ? n : work->leaf;
+        if (work->rows == POINTERS) {
+            find_rows(space->rows, taken, position, axes);
+            finished = count_pointers(work, space, taken, columns, &at_once, sums);
+        } else if (work->rows == GATHERED) {
+            const char *const x = gather(space->elements, taken, position, axes, itemsize);
+            finished = count_dense(work, space, x, taken, 1, &at_once, sums);
+        } else {
+            finished = count_dense(work, space, position->x, taken, columns, &at_once, sums);
+            advance(position, axes, taken);
+        }
+        n -= taken;
+    }
+}
+
+/* Results */
+
+/* Rounds once: a float that is rounded to the odd of its neighbours rounds on as the double. */
+static int16_t double_to_half(double number)
+{
+    float single = (float)number;
+    if (single == single && (double)single != number) {
+        uint32_t bits;
+        memcpy(&bits, &single, sizeof bits);
+        const double magnitude_of_single = single < 0 ? -(double)single : (double)single;
+        if (magnitude_of_single > (number < 0 ? -number : number))
+            bits--;
+        bits |= 1;
+        memcpy(&single, &bits, sizeof single);
+    }
+    return float_to_half(single);
+}
+
+static void store_result(const struct work *work, char *out, union sum sum)
+{
+    const struct fastrelu_reduction *reduction = work->reduction;
+    float single;
+    int16_t half;
+    char truth;
+
+    switch (reduction->operation) {
+    case FASTRELU_MEAN:
+        sum.number /= (double)work->n;
+        break;
+    case FASTRELU_ACTIVITY:
+        sum.number = (double)sum.integer / (double)work->n;
+        break;
+    default:
+        break;
+    }
+    switch (reduction->result) {
+    case FASTRELU_FLOAT_RESULT:
+        single = (float)sum.number;
+        memcpy(out, &single, sizeof single);
+        break;
+    case FASTRELU_HALF_RESULT:
+        half = double_to_half(sum.number);
+        memcpy(out, &half, sizeof half);
+        break;
+    case FASTRELU_BOOL_RESULT:
+        truth = sum.integer == 0;
+        memcpy(out, &truth, sizeof truth);
+        break;
+    default:
+        memcpy(out, &sum, sizeof sum);
+    }
+}
+
+/* A unit is a chunk of some columns. */
+static void reduce_unit(const struct work *work, struct workspace *space, size_t unit)
+{
+    const struct fastrelu_reduction *reduction = work->reduction;
+    const struct fastrelu_axes *kept = &reduction->kept;
+    const size_t chunk = work->first_chunk + unit % work->unit_chunks;
+    const size_t place = unit / work->unit_chunks;
+    const size_t part = place % work->column_chunks, outer = place / work->column_chunks;
+    const size_t from = work->columns * part / work->column_chunks;
+    const size_t columns = work->columns * (part + 1) / work->column_chunks - from;
+    const size_t first = chunk * work->leaves_per_chunk * work->leaf, left = work->n - first;
+    const size_t most = work->leaves_per_chunk * work->leaf, n = left < most ? left : most;
+    union sum own[MAX_COLUMNS];
+    union sum *const sums =
+        work->partial ? work->partial + chunk * work->outputs + outer * work->columns + from : own;
+    const char *x = reduction->x + (ptrdiff_t)from * work->column_step;
+    char *out = reduction->out + (ptrdiff_t)from * work->out_step;
+    struct position position;
+
+    for (size_t axis = (size_t)kept->axes, number = outer; axis-- > 0;) {
+        const ptrdiff_t index = (ptrdiff_t)(axis ? number % kept->shape[axis] : number);
+        number /= kept->shape[axis];
+        x += index * kept->steps[axis];
+        out += index * kept->out_steps[axis];
+    }
+    _Atomic unsigned char *const fired =
+        work->fired ? work->fired + outer * work->columns + from : NULL;
+    if (work->counts)
+        memset(sums, 0, columns * sizeof *sums);
+    if (fired) {
+        for (size_t i = 0; i < columns; i++)
+            sums[i].integer = atomic_load_explicit(fired + i, memory_order_relaxed);
+        if (all_fired(sums, columns))
+            return;
+    }
+    seek(&position, &reduction->reduced, x, first);
+    if (work->counts)
+        count_chunk(work, space, &position, n, columns, sums);
+    else
+        sum_chunk(work, space, &position, n, columns, sums);
+    for (size_t i = 0; i < columns; i++)
+        if (fired && sums[i].integer)
+            atomic_store_explicit(fired + i, 1, memory_order_relaxed);
+        else if (!fired && !work->partial)
+            store_result(work, out + (ptrdiff_t)i * work->out_step, sums[i]);
+}
+
+static void reduce_task(const void *context, size_t task)
+{
+    const struct work *work = context;
+    const size_t first = task * work->units_per_task, left = work->units - first;
+    const size_t n = left < work->units_per_task ? left : work->units_per_task;
+    struct workspace space;
+    for (size_t unit = first; unit < first + n; unit++)
+        reduce_unit(work, &space, unit);
+}
+
+/* The sums of the chunks of one output, combined as leaves are. */
+static union sum sum_of_chunks(const struct work *work, const union sum *partial)
+{
+    union sum levels[8 * sizeof(size_t)], sum;
+    int found = 0;
+
+    for (size_t chunk = 0; chunk < work->chunks; chunk++) {
+        int level = 0;
+        sum = partial[chunk * work->outputs];
+        for (; chunk >> level & 1; level++)
+            work->add((char *)&sum, (const char *)&levels[level], 1);
+        levels[level] = sum;
+    }
+    for (int level = 0; work->chunks >> level; level++)
+        if (work->chunks >> level & 1) {
+            if (found)
+                work->add((char *)&sum, (const char *)&levels[level], 1);
+            else
+                sum = levels[level];
+            found = 1;
+        }
+    return sum;
+}
+
+static void combine_chunks(const struct work *work)
+{
+    const struct fastrelu_axes *kept = &work->reduction->kept;
+    for (size_t output = 0; output < work->outputs; output++) {
+        char *out = work->reduction->out + (ptrdiff_t)(output % work->columns) * work->out_step;
+        for (size_t axis = (size_t)kept->axes, number = output / work->columns; axis-- > 0;) {
+            out += (ptrdiff_t)(number % kept->shape[axis]) * kept->out_steps[axis];
+            number /= kept->shape[axis];
+        }
+        if (work->fired)
+            store_result(work, out, (union sum){.integer = work->fired[output]});
+        else
+            store_result(work, out, sum_of_chunks(work, work->partial + output));
+    }
+}
+
+/* Runs the units of some chunks. */
+static void run(struct work *work, size_t first_chunk, size_t chunks, int n_threads)
+{
+    const struct fastrelu_reduction *reduction = work->reduction;
+    const size_t rows = work->leaves_per_chunk * work->leaf;
+    const size_t bytes = (work->n < rows ? work->n : rows) * reduction->kernel->itemsize *
+                         ((work->columns + work->column_chunks - 1) / work->column_chunks);
+    work->first_chunk = first_chunk;
+    work->unit_chunks = chunks;
+    work->units = work->outputs / work->columns * work->column_chunks * chunks;
+    work->units_per_task = bytes < TASK_BYTES ? TASK_BYTES / bytes : 1;
+    fastrelu_parallel_for(n_threads,
+                          (work->units + work->units_per_task - 1) / work->units_per_task,
+                          reduce_task, work);
+}
+
+/* Axes that are kept may be reversed. */
+static void flip(struct fastrelu_reduction *reduction)
+{
+    struct fastrelu_axes *kept = &reduction->kept;
+    for (int axis = 0; axis < kept->axes; axis++)
+        if (kept->steps[axis] < 0) {
+            const ptrdiff_t last = (ptrdiff_t)kept->shape[axis] - 1;
+            reduction->x += last * kept->steps[axis];
+            reduction->out += last * kept->out_steps[axis];
+            kept->steps[axis] = -kept->steps[axis];
+            kept->out_steps[axis] = -kept->out_steps[axis];
+        }
+}
+
+/* How the rows of a leaf are found, and the columns of a row. */
+static void choose_rows(struct work *work, struct fastrelu_reduction *reduction)
+{
+    struct fastrelu_axes *kept = &reduction->kept, *reduced = &reduction->reduced;
+    const ptrdiff_t itemsize = (ptrdiff_t)reduction->kernel->itemsize;
+    const int last = kept->axes - 1;
+    const size_t length = last < 0 ? 1 : kept->shape[last];
+    const ptrdiff_t step = last < 0 ? 0 : kept->steps[last];
+
+    if (reduced->axes == 0)
+        *reduced = (struct fastrelu_axes){.axes = 1, .shape = {1}};
+    const ptrdiff_t row_step = reduced->steps[reduced->axes - 1];
+    const size_t dense = step == itemsize && length < FEW_COLUMNS ? length : 1;
+    if (reduced->axes == 1 && (work->n == 1 || row_step == (ptrdiff_t)dense * itemsize))
+        work->rows = DENSE;
+    else
+        work->rows = length >= FEW_COLUMNS && step < magnitude(row_step) ? POINTERS : GATHERED;
+    work->columns = work->rows == POINTERS ? length : work->rows == DENSE ? dense : 1;
+    work->column_step = step;
+    work->out_step = work->columns > 1 ? kept->out_steps[last] : 0;
+    if (work->columns > 1)
+        kept->axes--;
+}
+
+int fastrelu_reduce(struct fastrelu_reduction *reduction)
+{
+    const struct fastrelu_reduction_kernel *kernel = reduction->kernel;
+    const enum fastrelu_reduction_operation operation = reduction->operation;
+    const int is_sum = operation == FASTRELU_SUM || operation == FASTRELU_MEAN;
+    struct work work = {.reduction = reduction};
+
+    flip(reduction);
+    coalesce(&reduction->kept);
+    coalesce(&reduction->reduced);
+    work.n = size_of(&reduction->reduced);
+    work.outputs = size_of(&reduction->kept);
+    choose_rows(&work, reduction);
+
+    work.add = kernel->add_integers;
+    work.fold = kernel->fold_integers;
+    if (is_sum) {
+        work.sums = kernel->sums;
+        if (reduction->result == FASTRELU_FLOAT_RESULT && reduction->pairs && kernel->pair_sums)
+            work.sums = kernel->pair_sums;
+        if (reduction->result != FASTRELU_INTEGER_RESULT) {
+            work.add = kernel->add_doubles;
+            work.fold = kernel->fold_doubles;
+            work.convert = reduction->is_integer && !kernel->double_sums;
+            if (kernel->double_sums)
+                work.sums = kernel->double_sums;
+        }
+    } else
+        work.counts = operation == FASTRELU_ACTIVITY ? kernel->positive : kernel->not_dead;
+
+    work.leaf = work.counts && work.rows == DENSE ? COUNTED_LEAF : kernel->leaf;
+    work.column_chunks = (work.columns + MAX_COLUMNS - 1) / MAX_COLUMNS;
+    const size_t leaves = (work.n + work.leaf - 1) / work.leaf;
+    const size_t leaf_bytes =
+        work.leaf * kernel->itemsize * (work.columns < MAX_COLUMNS ? work.columns : MAX_COLUMNS);
+    int levels = 0;
+    while (levels < MAX_CHUNK_LEVELS && leaf_bytes << levels < CHUNK_BYTES && leaves >> levels > 1)
+        levels++;
+    work.leaves_per_chunk = (size_t)1 << levels;
+    work.chunks = (leaves + work.leaves_per_chunk - 1) / work.leaves_per_chunk;
+
+    /* It takes about as long as an operation that writes as much as it reads. */
+    const int n_threads = fastrelu_choose_threads_for(2 * work.n * work.outputs * kernel->itemsize);
+    if (work.chunks == 1)
+        run(&work, 0, 1, n_threads);
+    else if (operation == FASTRELU_DEAD) {
+        work.fired = calloc(work.outputs, sizeof *work.fired);
+        if (work.fired == NULL)
+            return -1;
+        run(&work, 0, 1, n_threads);
+        if (memchr((const void *)work.fired, 0, work.outputs))
+            run(&work, 1, work.chunks - 1, n_threads);
+        combine_chunks(&work);
+        free((void *)work.fired);
+    } else {
+        work.partial = malloc(work.chunks * work.outputs * sizeof *work.partial);
+        if (work.partial == NULL)
+            return -1;
+        run(&work, 0, work.chunks, n_threads);
+        combine_chunks(&work);
+        free(work.partial);
+    }
+    return 0;
+}
