@@ -457,13 +457,86 @@ FUSED = {
 }
 
 
+# ---------------------------------------------------------------- reductions
+
+
+def reduced(dtype, *values, times=1):
+    """Return a probe: what becomes of an array of these values."""
+    return lambda function: quietly(lambda: str(function(np.array(values * times, dtype))))
+
+
+def quietly(call):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return call()
+
+
+def reduced_dtypes(*dtypes):
+    """Return a probe: the dtype of the result for each of these, if it is the same."""
+
+    def probe(function):
+        found = {np.dtype(dtype).name: function(np.ones(3, dtype)).dtype.name for dtype in dtypes}
+        if all(dtype == result for dtype, result in found.items()):
+            return "same dtype"
+        (result,) = set(found.values())
+        return result
+
+    return probe
+
+
+def reduction_warning(dtype, *values, times=1):
+    """Return a probe: of what a call warns."""
+
+    def probe(function):
+        x = np.array(values * times, dtype)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            function(x)
+        return str(caught[0].message).split(" encountered")[0].strip(".") if caught else "none"
+
+    return probe
+
+
+def signalling(function):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function(np.full(3, 0x7F800003, "u4").view("f4"))
+    return " or ".join(str(w.message).split(" encountered")[0] for w in caught) or "none"
+
+
+REDUCTION_PROBES = {
+    "`x` holds NaN": reduced("f4", 1, np.nan, -1),
+    "`x` holds inf and -inf": reduced("f4", np.inf, -np.inf),
+    "every element is -0.0": reduced("f4", -0.0, -0.0),
+    "no element": reduced("f4"),
+    "float32: 100 times 3e38": reduced("f4", 3e38, times=100),
+    "float16: 100 times 1000": reduced("f2", 1000, times=100),
+    "int8: 300 times 100": reduced("i1", 100, times=300),
+    "float16, float32, float64": reduced_dtypes(*"efd"),
+    "bool, int8, int16, int32, int64": reduced_dtypes("?", "i1", "i2", "i4", "i8"),
+    "uint8, uint16, uint32, uint64": reduced_dtypes("u1", "u2", "u4", "u8"),
+    "warning for a quiet NaN": reduction_warning("f4", 1, np.nan),
+    "warning for a signalling NaN": signalling,
+    "warning for float32: 100 times 3e38": reduction_warning("f4", 3e38, times=100),
+    "warning for no element": reduction_warning("f4"),
+}
+REDUCTIONS = {
+    "`relu_sum(x)`": fastrelu.relu_sum,
+    "`np.maximum(0, x).sum()`": lambda x: np.maximum(0, x).sum(),
+    "`relu_mean(x)`": fastrelu.relu_mean,
+    "`np.maximum(0, x).mean()`": lambda x: np.maximum(0, x).mean(),
+}
+
+
 # ---------------------------------------------------------------- the tables
 
 
 TABLE = {
     place: word for name in MEASURED_BY["test_semantics"] for place, word in TABLES[name].items()
 }
-COLUMNS = list(dict.fromkeys(column for _, column in TABLE if column not in FUSED))
+COLUMNS = list(
+    dict.fromkeys(column for _, column in TABLE if column not in {**FUSED, **REDUCTIONS})
+)
 library_in = functools.cache(lambda column: library_of(column, LIBRARIES))
 
 
@@ -472,6 +545,7 @@ def test_the_tables_have_every_row_and_column():
     assert list(TABLE) == [
         *((row, column) for row in PROBES for column in COLUMNS),
         *((row, column) for row in FUSED_PROBES for column in FUSED),
+        *((row, column) for row in REDUCTION_PROBES for column in REDUCTIONS),
     ]
 
 
@@ -489,6 +563,12 @@ def test_a_cell_of_the_fused_functions_is_what_is_measured(row, column):
     if "maximum" in column and not ON_X86_64:
         pytest.skip("measured on x86-64")
     assert TABLE[row, column] == FUSED_PROBES[row](*FUSED[column])
+
+
+@pytest.mark.parametrize("column", REDUCTIONS)
+@pytest.mark.parametrize("row", REDUCTION_PROBES)
+def test_a_cell_of_the_reductions_is_what_is_measured(row, column):
+    assert TABLE[row, column] == REDUCTION_PROBES[row](REDUCTIONS[column])
 
 
 @pytest.mark.skipif(not ON_X86_64, reason="elsewhere maximum may give another zero")
