@@ -32,7 +32,8 @@ from network import (
     run,
 )
 
-from fastrelu._tool.common import BadInputError, whole_file
+import fastrelu
+from fastrelu._tool.common import whole_file
 
 EPILOG = """\
 A network with more layers is more likely to die, and some units are dead before the first step:
@@ -74,12 +75,8 @@ class Result(NamedTuple):
 
 def count_dead(network, x):
     """Return the number of dead units for all of x in each hidden layer."""
-    _, _, masks = network.forward(x)
-    dead = []
-    for mask in masks:  # one bit per digit and unit, set where the gradient passes
-        passes = np.bitwise_or.reduce(mask.reshape(len(x), -1), axis=0)
-        dead.append(8 * passes.size - int(np.bitwise_count(passes).sum()))
-    return dead
+    _, (_, *outputs), _ = network.forward(x)
+    return [int(fastrelu.dead_units(h).sum()) for h in outputs]
 
 
 def train(setting, rate, options, show=lambda epoch: None):
@@ -171,8 +168,6 @@ def draw(results, options, kind):
 
 
 def main(options, progress):
-    if odd := [units for units in options.hidden if units % 8]:
-        raise BadInputError(f"--hidden {odd[0]}: a multiple of 8 is needed, as masks are in bytes")
     kind = plot_kind(options.plot)
     with whole_file("--plot", options.plot) as write:
         results = train_all(options, progress)
