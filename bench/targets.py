@@ -67,6 +67,10 @@ FUNCTIONS = {
     **{name: getattr(np, name) for name in NUMPY},
     **{name: getattr(fastrelu, name) for name in OPERATIONS},
     "relu_backward_from_mask": fastrelu.relu_backward_from_mask,
+    **{
+        name: getattr(fastrelu, name)
+        for name in ("relu_sum", "relu_mean", "activity", "dead_units")
+    },
 }
 
 
@@ -126,6 +130,24 @@ def parameter_cases():
     for row in compare.OPERATIONS:
         if row.function.startswith(("leaky", "clipped", "soft")):
             yield row.fastrelu, row.numpy, names, x, 0.15
+
+
+def reduction_cases():
+    """Yield the same as row_cases()."""
+    x = sample(LARGE, "float32")
+    names = FUNCTIONS | {"x": x, "K": np.float32(30)}
+    yield "relu_sum(x)", "x.sum()", names, x, 0.6
+    yield "relu_mean(x, threshold=K)", "x.sum()", names, x, 0.6
+    yield "relu_mean(x, threshold=K)", "maximum(x - K, 0).mean()", names, x, 0.08
+    x = sample(4096 * 256, "float32").reshape(4096, 256)
+    names = FUNCTIONS | {"x": x, "z": -abs(x)}
+    yield "activity(x)", "(x > 0).mean(0)", names, x, 0.12
+    yield "dead_units(x)", "(x <= 0).all(0)", names, x, 0.5
+    yield "dead_units(z)", "(z <= 0).all(0)", names, x, 1  # all dead: it is read to the end
+    x = sample(SMALL, "float32")
+    names = FUNCTIONS | {"x": x}
+    yield "relu_sum(x)", "maximum(x - 0.5, 0).sum()", names, x, 0.15
+    yield "relu_mean(x, threshold=0.5)", "maximum(x - 0.5, 0).mean()", names, x, 0.15
 
 
 def mask_cases():
@@ -196,7 +218,11 @@ def measure_on_one_thread(rounds, seconds):
     """Measure the cases whose arrays are not those of names_for."""
     rows = []
     with fastrelu.num_threads(1):
-        for ours, theirs, names, x, target in [*row_cases(), *parameter_cases()]:
+        for ours, theirs, names, x, target in [
+            *row_cases(),
+            *parameter_cases(),
+            *reduction_cases(),
+        ]:
             measured = ratio(ours, theirs, names, rounds, seconds)
             rows.append(target_row(f"{ours} / {theirs}", x, measured, target))
         for isa, ours, theirs, names, x, target in mask_cases():
