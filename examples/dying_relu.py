@@ -15,11 +15,11 @@ The example trains three networks at each learning rate:
   digits have no common direction along which one large step can push a unit below zero for all.
 """
 
-import io
 import sys
 from typing import NamedTuple
 
 import numpy as np
+from command_line import image_of, plot_kind, positive
 from network import (
     CLASSES,
     Network,
@@ -27,8 +27,6 @@ from network import (
     he,
     load_digits,
     parser_for,
-    plot_kind,
-    positive,
     run,
 )
 
@@ -141,7 +139,6 @@ def in_columns(counts):
 
 def draw(results, options, kind):
     """Return a plot of the share of dead units by epoch, one panel for each result, as bytes."""
-    import matplotlib
     from matplotlib.figure import Figure
 
     rows, columns = len(SETTINGS), len(options.learning_rates)
@@ -161,10 +158,7 @@ def draw(results, options, kind):
         loc="outside upper center",
         ncols=len(options.hidden),
     )
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none"}):  # text, not outlines
-        figure.savefig(buffer, format=kind, dpi=100)
-    return buffer.getvalue()
+    return image_of(figure, kind)
 
 
 def main(options, progress):

@@ -1,18 +1,15 @@
-"""Shared by the examples: the digits, a network written in NumPy, and the command line."""
+"""Shared by the examples that train: the digits, a network in NumPy, and their options."""
 
-import argparse
-import contextlib
 import itertools
-import os
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+import command_line
 import numpy as np
+from command_line import whole
 
 import fastrelu
-from fastrelu._tool.common import BadInputError, Progress
-from fastrelu._tool.main import Parser
+from fastrelu._tool.common import BadInputError
 
 CLASSES = 10
 TEST_SHARE = 0.2
@@ -142,11 +139,9 @@ def load_digits(rng):
 
 
 def parser_for(description, epilog, *, epochs, batch, hidden):
-    """Return a parser with the options of every example, and these defaults."""
-    parser = Parser(
-        description=description,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    """Return a parser with the options of a training, and these defaults."""
+    parser = command_line.parser_for(
+        description, epilog, threads="matrix products and for fastrelu"
     )
     parser.add_argument(
         "--epochs", type=whole, default=epochs, metavar="N", help="default: %(default)s"
@@ -166,57 +161,7 @@ def parser_for(description, epilog, *, epochs, batch, hidden):
         metavar="N",
         help=f"units in each hidden layer; default: {' '.join(map(str, hidden))}",
     )
-    parser.add_argument(
-        "--seed", type=natural, default=0, metavar="N", help="of all random numbers; default: 0"
-    )
-    parser.add_argument(
-        "--threads",
-        type=whole,
-        default=1,
-        metavar="N",
-        help="the most threads for matrix products and for fastrelu; default: 1",
-    )
-    parser.add_argument(
-        "--plot", metavar="FILE", help="draw the result as .svg or .png; needs matplotlib"
-    )
     return parser
-
-
-def natural(text):
-    with contextlib.suppress(ValueError):
-        if (n := int(text)) >= 0:
-            return n
-    raise argparse.ArgumentTypeError(f"a whole number from 0 up is needed, not {text!r}")
-
-
-def whole(text):
-    with contextlib.suppress(ValueError):
-        if (n := int(text)) >= 1:
-            return n
-    raise argparse.ArgumentTypeError(f"a whole number from 1 up is needed, not {text!r}")
-
-
-def positive(text):
-    with contextlib.suppress(ValueError):
-        if 0 < (value := float(text)) < float("inf"):
-            return value
-    raise argparse.ArgumentTypeError(f"a positive number is needed, not {text!r}")
-
-
-def plot_kind(path):
-    """Return the format that the file's name asks for; None for no name."""
-    if path is None:
-        return None
-    kind = os.path.splitext(path)[1].lower()
-    if kind not in (".svg", ".png"):
-        raise BadInputError(f"--plot {path}: the name must end in .svg or .png")
-    try:
-        import matplotlib.figure
-
-        matplotlib.figure.Figure, matplotlib.rc_context  # noqa: B018
-    except Exception as error:  # a broken installation may raise any
-        raise BadInputError(f"--plot needs matplotlib: {error}") from None
-    return kind[1:]
 
 
 def limit_threads(n):
@@ -231,25 +176,10 @@ def limit_threads(n):
 
 
 def run(parser, main):
-    """Call main(options, progress); print bad input as one line; return the exit status."""
-    progress = Progress()
-    try:
-        options = parser.parse_args()
+    """Call main(options, progress) with at most options.threads; return the exit status."""
+
+    def limited(options, progress):
         with limit_threads(options.threads):
-            status = main(options, progress)
-        sys.stdout.flush()
-        return status
-    except BadInputError as error:
-        progress.clear()
-        parser.error(str(error))
-    except MemoryError as error:
-        progress.clear()
-        parser.error(f"not enough memory: {error}")
-    except BrokenPipeError:
-        # Standard output is closed: discard what the interpreter flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        progress.clear()
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return 130
+            return main(options, progress)
+
+    return command_line.run(parser, limited)

@@ -7,13 +7,13 @@ weights and use the same batches. Their epochs are interleaved, so that other lo
 slows all of them equally. At the end their weights must be identical to the bit.
 """
 
-import io
 import statistics
 import sys
 import time
 import tracemalloc
 
 import numpy as np
+from command_line import image_of, plot_kind, positive
 from network import (
     CLASSES,
     ONE_BIT_MASK,
@@ -22,8 +22,6 @@ from network import (
     batches,
     load_digits,
     parser_for,
-    plot_kind,
-    positive,
     run,
 )
 
@@ -192,7 +190,6 @@ def mib(size):
 
 def draw(trainings, kind):
     """Return a plot of time, memory and loss, as bytes."""
-    import matplotlib
     from matplotlib.figure import Figure
 
     figure = Figure((15, 4.5), layout="constrained")
@@ -217,10 +214,7 @@ def draw(trainings, kind):
         axes.invert_yaxis()
         axes.margins(x=0.4)  # for the legend
         axes.legend(loc="upper right")
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none"}):  # text, not outlines
-        figure.savefig(buffer, format=kind, dpi=100)
-    return buffer.getvalue()
+    return image_of(figure, kind)
 
 
 def main(options, progress):
