@@ -16,17 +16,17 @@ TEST_SHARE = 0.2
 
 
 class Activation(NamedTuple):
-    """A way to compute ReLU and its gradient."""
+    """A way to add biases and compute ReLU, and its gradient."""
 
     name: str
-    forward: Callable  # z -> its ReLU h, and what the backward pass needs
+    forward: Callable  # z, biases -> ReLU of their sum, h, and what the backward pass needs
     backward: Callable  # gradient of h, what forward kept -> gradient of z
     frees_h: bool = False  # backward does not need h, so its memory may hold gradients
 
 
 ONE_BIT_MASK = Activation(
     "fastrelu, one-bit mask",
-    lambda z: fastrelu.relu_with_mask(z, out=z),
+    lambda z, biases: fastrelu.relu_with_mask(np.add(z, biases, out=z), out=z),
     lambda grad, mask: fastrelu.relu_backward_from_mask(grad, mask, out=grad),
     frees_h=True,
 )
@@ -66,9 +66,7 @@ class Network:
         """Return the scores of x, the input of each layer, and what each ReLU keeps."""
         inputs, kept = [x], []
         for weights, biases in self.layers[:-1]:
-            z = inputs[-1] @ weights
-            z += biases
-            h, needed = self.activation.forward(z)
+            h, needed = self.activation.forward(inputs[-1] @ weights, biases)
             inputs.append(h)
             kept.append(needed)
         weights, biases = self.layers[-1]

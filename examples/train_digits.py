@@ -2,9 +2,10 @@
 Train a network on handwritten digits with NumPy's ReLU and with fastrelu's, side by side.
 
 Everything but ReLU is NumPy. NumPy and fastrelu each compute ReLU in three ways: with new outputs,
-in place, and in place with a mask for the backward pass. All six trainings start from the same
-weights and use the same batches. Their epochs are interleaved, so that other load on the machine
-slows all of them equally. At the end their weights must be identical to the bit.
+in place, and in place with a mask for the backward pass. A seventh way, add_relu, adds the bias in
+the pass of ReLU; the others leave that to NumPy. All trainings start from the same weights and use
+the same batches. Their epochs are interleaved, so that other load on the machine slows all of them
+equally. At the end their weights must be identical to the bit.
 """
 
 import statistics
@@ -25,7 +26,7 @@ from network import (
     run,
 )
 
-from fastrelu import relu, relu_backward
+from fastrelu import add_relu, relu, relu_backward
 from fastrelu._tool.common import BadInputError, human, whole_file
 
 EPILOG = """\
@@ -35,31 +36,37 @@ matters if it has many elements per multiplication, as in one wide layer:
 exit status: 0, or 1 if the weights differ, 2 on bad input, 130 if interrupted.
 """
 
+RELU_IN_PLACE, ADD_RELU = "fastrelu, in place", "fastrelu, add_relu"
 CONTENDERS = (
     Activation(
         "NumPy",
-        lambda z: (np.maximum(0, z), z),
+        lambda z, b: (np.maximum(0, np.add(z, b, out=z)), z),
         lambda grad, z: grad * (z > 0),
     ),
     Activation(
         "NumPy, in place",
-        lambda z: (np.maximum(0, z, out=z), z),  # h > 0 where z was
+        lambda z, b: (np.maximum(0, np.add(z, b, out=z), out=z), z),  # h > 0 where z was
         lambda grad, h: np.multiply(grad, h > 0, out=grad),
     ),
     Activation(
         "NumPy, mask of bool",
-        lambda z: (np.maximum(0, z, out=z), z > 0),
+        lambda z, b: (np.maximum(0, np.add(z, b, out=z), out=z), z > 0),
         lambda grad, mask: np.multiply(grad, mask, out=grad),
         frees_h=True,
     ),
     Activation(
         "fastrelu",
-        lambda z: (relu(z), z),
+        lambda z, b: (relu(np.add(z, b, out=z)), z),
         lambda grad, z: relu_backward(grad, z),
     ),
     Activation(
-        "fastrelu, in place",
-        lambda z: (relu(z, out=z), z),
+        RELU_IN_PLACE,
+        lambda z, b: (relu(np.add(z, b, out=z), out=z), z),
+        lambda grad, h: relu_backward(grad, h, out=grad),
+    ),
+    Activation(
+        ADD_RELU,
+        lambda z, b: (add_relu(z, b, out=z), z),
         lambda grad, h: relu_backward(grad, h, out=grad),
     ),
     ONE_BIT_MASK,
@@ -70,9 +77,9 @@ HEADER = (
 )
 NOTES = """
 accuracy: on the test set. loss: the mean over the last epoch. s/epoch: the fastest, and the median.
-in ReLU: the least of all epochs; share: the median. kept: the memory that a batch keeps from its
-forward to its backward pass, without its input. peak: the most that a batch allocates
-(tracemalloc).
+in ReLU: the least of all epochs, in adding biases, ReLU and its gradient; share: the median. kept:
+the memory that a batch keeps from its forward to its backward pass, without its input. peak: the
+most that a batch allocates (tracemalloc).
 """
 
 
@@ -176,11 +183,15 @@ def report(trainings, accuracies):
         for group in (of_numpy, of_fastrelu)
     )
     faster = statistics.median(np.divide(numpy.seconds, ours.seconds))
+    share = numpy.share()
     print(
-        f'By the median, "{numpy.name}" is NumPy\'s fastest. ReLU is {numpy.share():.1%} of it: '
-        f'without any\nit would be {1 / (1 - numpy.share()):.2f}x faster. "{ours.name}" is '
+        f'By the median, "{numpy.name}" is NumPy\'s fastest. Biases and ReLU take {share:.1%} of '
+        f'it:\nwithout them it would be {1 / (1 - share):.2f}x faster. "{ours.name}" is '
         f"{faster:.2f}x faster than it."
     )
+    by_name = {training.name: training.relu_seconds for training in trainings}
+    gain = statistics.median(np.divide(by_name[RELU_IN_PLACE], by_name[ADD_RELU]))
+    print(f'In ReLU, "{ADD_RELU}" is {gain:.2f}x faster than "{RELU_IN_PLACE}".')
     return int(bool(differing))
 
 

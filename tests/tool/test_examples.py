@@ -133,7 +133,12 @@ def test_train_digits(tmp_path):
     assert [name.rstrip() for name, _, _ in rows] == list(CONTENDERS)
     assert len({(accuracy, loss) for _, accuracy, loss in rows}) == 1
     assert float(rows[0][1]) > 0.9
-    assert "The weights of all 6 are identical to the bit." in done.stdout
+    assert "The weights of all 7 are identical to the bit." in done.stdout
+    assert re.search(
+        r'^In ReLU, "fastrelu, add_relu" is \d+\.\d\dx faster than "fastrelu, in place"\.$',
+        done.stdout,
+        re.MULTILINE,
+    )
     assert max(map(len, done.stdout.splitlines())) <= 100
     text = "".join(ET.parse(tmp_path / "plot.svg").getroot().itertext())
     assert all(name in text for name in CONTENDERS)
@@ -154,7 +159,7 @@ def test_the_weights_are_identical_to_the_bit(hidden, batch, progress):
 
 def test_other_weights_are_named_and_exit_1(monkeypatch, progress, capsys):
     leaky = network.Activation(
-        "leaky", lambda z: (np.maximum(0, z), z), lambda grad, z: grad * (0.01 + (z > 0))
+        "leaky", lambda z, b: (np.maximum(0, z + b), z + b), lambda grad, z: grad * (0.01 + (z > 0))
     )
     monkeypatch.setattr(train_digits, "CONTENDERS", (*train_digits.CONTENDERS, leaky))
     assert train_digits.main(options_of(train_digits, "--epochs", "1"), progress) == 1
@@ -173,6 +178,7 @@ def test_bytes_kept_for_the_backward_pass(progress):
         "NumPy, mask of bool": 5 * h,
         "fastrelu": 8 * h,
         "fastrelu, in place": 4 * h,
+        "fastrelu, add_relu": 4 * h,
         "fastrelu, one-bit mask": 4 * h + h // 8,
     }
 
