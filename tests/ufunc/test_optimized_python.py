@@ -41,8 +41,9 @@ sys.exit(main.main(sys.argv[1:]))
 
 def python(*arguments, options=(), **environment):
     names = ("FASTRELU_ISA", "PYTHONOPTIMIZE")
+    safe_path = ["-P"] if arguments[0] in ("-c", "-m") else []  # a script imports those beside it
     return subprocess.run(
-        [sys.executable, *options, "-P", *arguments],
+        [sys.executable, *options, *safe_path, *arguments],
         env={k: v for k, v in os.environ.items() if k not in names} | environment,
         capture_output=True,
         text=True,
