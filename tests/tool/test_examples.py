@@ -1,6 +1,7 @@
-"""The examples: that they run, that what they say is so, and that their gradients are right."""
+"""The examples: that they run, that what they say is so, gradients and prices that are right."""
 
 import importlib
+import math
 import os
 import re
 import signal
@@ -13,20 +14,37 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import fastrelu
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SCRIPTS = ["train_digits.py", "dying_relu.py"]
 if not EXAMPLES.is_dir():
     pytest.skip("examples/ is not beside these tests", allow_module_level=True)
 pytest.importorskip("sklearn", reason="the examples train on its digits")
 pytest.importorskip("matplotlib", reason="the examples draw with it")
 
 sys.path.insert(0, str(EXAMPLES))
-network, train_digits, dying_relu = map(
-    importlib.import_module, ("network", "train_digits", "dying_relu")
+network, train_digits, dying_relu, option_prices = map(
+    importlib.import_module, ("network", "train_digits", "dying_relu", "option_prices")
 )
 sys.path.remove(str(EXAMPLES))
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
+SCRIPTS = {
+    "train_digits.py": train_digits,
+    "dying_relu.py": dying_relu,
+    "option_prices.py": option_prices,
+}
+OPTIONS = {
+    "train_digits.py": ["epochs", "batch", "hidden", "learning-rate"],
+    "dying_relu.py": ["epochs", "batch", "hidden", "learning-rates"],
+    "option_prices.py": ["paths", "strikes"],
+}
+# What goes on for minutes, and a part of what it shows.
+LONG = {
+    "train_digits.py": (["--epochs", "1000000"], b"epoch 2 of 1000000"),
+    "dying_relu.py": (["--epochs", "1000000"], b"epoch 2 of 1000000"),
+    "option_prices.py": (["--paths", "50000000"], b"65,536 of 50,000,000 paths"),
+}
 CONTENDERS = {contender.name: contender for contender in train_digits.CONTENDERS}
 SETTINGS = {setting.name: setting for setting in dying_relu.SETTINGS}
 CENTRED = "He, centred pixels"
@@ -299,14 +317,138 @@ def test_what_diverged_is_said(progress, capsys):
     assert capsys.readouterr().out.count("diverged") == len(SETTINGS)
 
 
-# Both
+# option_prices.py
+
+
+STRIKES = np.array([60.0, 95.0, 100.0, 140.0])
+BY_OPTION = {option.name: option for option in option_prices.OPTIONS}
+
+
+@pytest.fixture(scope="module")
+def shares():
+    return option_prices.simulate(40_000, 0, SimpleNamespace(show=lambda text: None))
+
+
+def price_options(progress, *arguments):
+    options = options_of(option_prices, "--paths", "20000", *arguments)
+    return option_prices.main(options, progress)
+
+
+def test_option_prices(tmp_path):
+    arguments = "--paths", "20000", "--strikes", "120", "95", "--plot", tmp_path / "plot.svg"
+    done = run("option_prices.py", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = re.findall(r"^(\w.{23}) +(\d+) +(\d+\.\d{4}) ", done.stdout, re.MULTILINE)
+    assert [(name.rstrip(), strike) for name, strike, _ in rows] == [
+        (name, strike) for name in BY_OPTION for strike in ("95", "120")
+    ]
+    names = [contender.name for contender in option_prices.CONTENDERS]
+    times = re.findall(r"^(\w.{23}) .*\d\.\d\d +\d+\.\d\d MiB$", done.stdout, re.MULTILINE)
+    assert [name.rstrip() for name in times] == names
+    assert "The payoffs are NumPy's to the bit." in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    text = "".join(ET.parse(tmp_path / "plot.svg").getroot().itertext())
+    assert all(name in text for name in (*BY_OPTION, *names))
+    assert os.listdir(tmp_path) == ["plot.svg"]
+
+
+def test_the_means_are_those_of_the_payoffs_written_out(shares, progress):
+    end = shares["end"]
+    expected = [
+        [np.maximum(end - strike, 0).mean() for strike in STRIKES],
+        [np.maximum(strike - end, 0).mean() for strike in STRIKES],
+        [np.maximum(shares["geometric"] - strike, 0).mean() for strike in STRIKES],
+        [np.maximum(shares["arithmetic"] - strike, 0).mean() for strike in STRIKES],
+    ]
+    for measured in option_prices.measure(shares, STRIKES, progress):
+        np.testing.assert_allclose(
+            measured.means, expected, rtol=option_prices.tolerance(end.size), atol=0
+        )
+
+
+@pytest.mark.parametrize("strike", STRIKES)
+def test_each_mean_is_within_half_the_tolerance_of_the_exact_one(shares, strike):
+    payoffs = fastrelu.subtract_relu(shares["end"], strike)
+    exact = math.fsum(payoffs) / payoffs.size
+    for contender in option_prices.CONTENDERS:
+        (mean,) = contender.means(shares["end"], [strike])
+        assert abs(mean - exact) <= option_prices.tolerance(payoffs.size) / 2 * exact
+
+
+@pytest.mark.parametrize("strike", STRIKES)
+@pytest.mark.parametrize("name", [name for name in BY_OPTION if "arithmetic" not in name])
+def test_the_closed_formula_is_the_integral_over_the_density(name, strike):
+    option = BY_OPTION[name]
+    z, width = np.linspace(-12, 12, 1_000_001, retstep=True)
+    s = np.exp(option.log_mean + np.sqrt(option.log_variance) * z)
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    mean = (np.maximum(option.sign * (s - strike), 0) * density).sum() * width
+    assert option_prices.closed_formula(option, strike) == pytest.approx(
+        option_prices.DISCOUNT * mean, rel=1e-6
+    )
+
+
+def test_logarithms_have_the_moments_of_the_closed_formula(shares):
+    for option in option_prices.OPTIONS:
+        if option.log_mean is not None:
+            logs = np.log(shares[option.share])
+            assert logs.mean() == pytest.approx(option.log_mean, abs=0.005)
+            assert logs.var() == pytest.approx(option.log_variance, rel=0.05)
+
+
+def test_paths_follow_the_seed_and_averages_have_their_order(shares, progress):
+    again = option_prices.simulate(40_000, 0, progress)
+    other = option_prices.simulate(40_000, 1, progress)
+    for name, prices in shares.items():
+        np.testing.assert_array_equal(again[name], prices)
+        assert (other[name] != prices).all()
+    assert (shares["geometric"] < shares["arithmetic"]).all()
+
+
+@pytest.mark.skipif(fastrelu.isa == "python", reason="the fallback stores the payoffs")
+def test_the_bytes_of_a_price(shares, progress):
+    measured = option_prices.measure(shares, STRIKES, progress)
+    sizes = [result.peak_bytes / shares["end"].nbytes for result in measured]
+    assert sizes == pytest.approx([2, 1, 1, 0], abs=0.05)
+
+
+def test_other_payoffs_are_named_and_exit_1(monkeypatch, progress, capsys):
+    subtract_relu = fastrelu.subtract_relu
+    monkeypatch.setattr(fastrelu, "subtract_relu", lambda *a, **b: -subtract_relu(*a, **b))
+    assert price_options(progress, "--strikes", "90") == 1
+    out = capsys.readouterr().out
+    assert "WRONG: other payoffs than NumPy's: European call at 90; European put at 90; " in out
+    assert "to the bit" not in out
+
+
+def test_other_means_exit_1(monkeypatch, progress, capsys):
+    relu_mean = fastrelu.relu_mean
+    monkeypatch.setattr(fastrelu, "relu_mean", lambda *a, **b: relu_mean(*a, **b) * (1 + 1e-13))
+    assert price_options(progress) == 1
+    assert "WRONG: a mean differs from NumPy's by 1.0e-13, relative" in capsys.readouterr().out
+
+
+def test_prices_of_another_share_exit_1(monkeypatch, progress, capsys):
+    monkeypatch.setattr(option_prices, "VOLATILITY", 0.3)
+    assert price_options(progress) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"^WRONG: a price is \d+\.\d\d standard errors from", out, re.MULTILINE)
+
+
+def test_an_option_that_never_pays(progress, capsys):
+    assert price_options(progress, "--strikes", "1e-9", "1e300") == 0
+    never_paid = r"^European call +1e\+300 +0\.0000 +0\.0000 +0\.0000 +-$"
+    assert re.search(never_paid, capsys.readouterr().out, re.MULTILINE)
+
+
+# All
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help(script):
     done = run(script, "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    for word in ("epochs", "batch", "hidden", "learning-rate", "seed", "threads", "plot"):
+    for word in (*OPTIONS[script], "seed", "threads", "plot"):
         assert f"--{word}" in done.stdout
     assert "exit status" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
@@ -316,7 +458,11 @@ def test_help(script):
     ("script", "arguments", "message"),
     [
         *((script, ["--plot", "a.pdf"], "must end in .svg or .png") for script in SCRIPTS),
-        *((script, ["--batch", "0"], "a whole number from 1 up is needed") for script in SCRIPTS),
+        ("option_prices.py", ["--paths", "999"], "1000 to 1000000000000 are needed, not '999'"),
+        ("option_prices.py", ["--paths", "1000000000001"], "1000 to 1000000000000 are needed"),
+        ("option_prices.py", ["--strikes", "100", "0"], "a positive number is needed, not '0'"),
+        ("option_prices.py", ["--threads", "65"], "--threads 65: "),
+        ("train_digits.py", ["--batch", "0"], "a whole number from 1 up is needed"),
         ("train_digits.py", ["--seed", "-1"], "a whole number from 0 up is needed"),
         ("train_digits.py", ["--hidden", "x"], "a whole number from 1 up is needed, not 'x'"),
         ("train_digits.py", ["--learning-rate", "nan"], "a positive number is needed"),
@@ -327,11 +473,11 @@ def test_help(script):
     ],
 )
 def test_a_bad_option_is_one_line(script, arguments, message, monkeypatch, capsys, tmp_path):
-    module = {"train_digits.py": train_digits, "dying_relu.py": dying_relu}[script]
+    module = SCRIPTS[script]
     monkeypatch.setattr(sys, "argv", [script, *arguments])
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as exit_:
-        network.run(module.parser(), module.main)
+        module.run(module.parser(), module.main)
     assert exit_.value.code == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -342,9 +488,13 @@ def test_a_bad_option_is_one_line(script, arguments, message, monkeypatch, capsy
 
 
 @pytest.mark.parametrize(
-    ("package", "arguments"), [("sklearn", []), ("matplotlib", ["--plot", "a.svg"])]
+    ("script", "package", "arguments"),
+    [
+        ("train_digits.py", "sklearn", []),
+        ("dying_relu.py", "sklearn", []),
+        *((script, "matplotlib", ["--plot", "a.svg"]) for script in SCRIPTS),
+    ],
 )
-@pytest.mark.parametrize("script", SCRIPTS)
 def test_a_package_that_is_missing_is_named(script, package, arguments, tmp_path):
     (tmp_path / f"{package}.py").write_text(f"raise ImportError('no {package} here')")
     done = run(script, *arguments, PYTHONPATH=str(tmp_path))
@@ -358,15 +508,16 @@ def test_a_package_that_is_missing_is_named(script, package, arguments, tmp_path
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_progress_on_a_terminal_and_control_c(script, tmp_path):
+    arguments, expected = LONG[script]
     leader, follower = os.openpty()
     process = subprocess.Popen(
-        [sys.executable, EXAMPLES / script, "--epochs", "1000000", "--plot", tmp_path / "plot.svg"],
+        [sys.executable, EXAMPLES / script, *arguments, "--plot", tmp_path / "plot.svg"],
         stdout=subprocess.PIPE,
         stderr=follower,
     )
     os.close(follower)
     shown = b""
-    while b"epoch 2 of 1000000" not in shown:
+    while expected not in shown:
         shown += os.read(leader, 65536)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)

@@ -97,6 +97,7 @@ SCRIPTS = {
     "bench/sklearn_mlp.py": ["sklearn"],
     "examples/cluster.py": ["dask.array", "distributed"],
     "examples/dying_relu.py": ["sklearn"],
+    "examples/option_prices.py": [],
     "examples/train_digits.py": ["sklearn"],
 }
 
