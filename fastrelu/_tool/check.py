@@ -8,12 +8,13 @@ import numpy as np
 import fastrelu
 
 from .. import reference
-from .operations import MAX_LANES, OPERATIONS, types_of
+from .operations import MAX_LANES, OPERATIONS, REAL_TYPES, types_of
 
 SMALL = 4099
 LENGTHS = (*range(2 * MAX_LANES + 2), SMALL, 50_021)
 LARGE = {"f": 2_000_003}  # exceeds most caches; one type is enough, for all share that path
 MASK_OPERATION = "relu"  # whose types have kernels for masks
+REDUCTIONS = ("relu_sum", "relu_mean", "activity", "dead_units")
 SENTINEL = 85
 
 
@@ -44,6 +45,12 @@ DEFINITIONS = SimpleNamespace(
         DEFINITIONS.relu(x),
         np.packbits(~(x < 0) if at_zero else ~(x <= 0), bitorder="little"),
     ),
+    relu_sum=lambda x, axis: np.where(x > 0, x, x.dtype.type(0)).sum(axis),
+    relu_mean=lambda x, axis, threshold=0: np.where(
+        x > threshold, x - x.dtype.type(threshold), x.dtype.type(0)
+    ).mean(axis),
+    activity=lambda x, axis: np.greater(x, 0).mean(axis),
+    dead_units=lambda x, axis: np.logical_not(np.greater(x, 0).any(axis)),
     relu_backward_from_mask=lambda grad, mask: _zero_where(
         np.unpackbits(mask, bitorder="little")[: grad.size] == 0, grad
     ),
@@ -118,9 +125,11 @@ def special_values(dtype):
 
 def _check(name, functions, oracle):
     comparisons = 0
-    for operation in [*OPERATIONS, "masks"]:
+    for operation in [*OPERATIONS, "masks", "reductions"]:
         if operation == "masks":
             cases, errors = _mask_cases(functions, oracle), {}
+        elif operation == "reductions":
+            cases, errors = _reduction_cases(functions, oracle), {}
         elif hasattr(oracle, operation):
             cases = _cases(operation, getattr(functions, operation), getattr(oracle, operation))
             errors = {"all": "ignore"} if OPERATIONS[operation].status == "ieee" else {}
@@ -151,7 +160,7 @@ def _cases(operation, function, oracle):
     """Yield each case of an operation, what the function returns, and what it should return."""
     inputs, _, status = OPERATIONS[operation]
     for dtype in types_of(operation):
-        lengths = _lengths(dtype)
+        lengths = _lengths(dtype, operation)
         operands = _operands(dtype, lengths, inputs)
         if status == "ieee":
             operands = _with_one_nan(operands)
@@ -206,6 +215,23 @@ def _mask_layouts(functions, oracle, grad, x):
     yield "relu_backward_from_mask", "new output", got, expected
     functions.relu_backward_from_mask(grad, inside_mask, inside_y)
     yield "relu_backward_from_mask", "out=", framed_y, _framed(expected)
+
+
+def _reduction_cases(functions, oracle):
+    """Yield the same of the reductions, of whole numbers, whose sums are exact in any order."""
+    rng = np.random.default_rng(0)
+    for dtype in map(np.dtype, REAL_TYPES):
+        for length in (*range(1, 2 * MAX_LANES, 5), SMALL):
+            x = np.maximum(rng.integers(-3, 4, (3, length)), -3 if dtype.kind != "u" else 0)
+            x = x.astype(dtype)
+            x[:, ::7] = 0
+            for axis in (None, 0, 1):
+                for name in REDUCTIONS:
+                    threshold = {"threshold": 1} if "mean" in name and dtype.kind != "u" else {}
+                    got, wanted = (
+                        getattr(f, name)(x, axis, **threshold) for f in (functions, oracle)
+                    )
+                    yield (name, dtype, length, f"3 rows, axis={axis}"), got, wanted
 
 
 def _framed(values):
@@ -275,8 +301,16 @@ def _layouts(function, operands, expected):
     yield "strided, the elements between", between, np.full_like(between, SENTINEL)
 
 
-def _lengths(dtype):
+def _lengths(dtype, operation=None):
+    """Return the lengths to check: a third of them where another operation has the same loops."""
+    same = [o for o in OPERATIONS if operation and _loops_of(o) == _loops_of(operation)]
+    if same and operation != same[0]:
+        return sorted({*LENGTHS[::3], SMALL})
     return sorted({*LENGTHS, LARGE.get(dtype.char, 0)})
+
+
+def _loops_of(operation):
+    return OPERATIONS[operation].inputs, OPERATIONS[operation].status
 
 
 def _operands(dtype, lengths, inputs):

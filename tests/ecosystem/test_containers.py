@@ -115,10 +115,10 @@ def word_of(function, x):
 
 def table():
     """Return the cells of the table: from a row and a column to a word."""
+    _, page = PAGE.read_text(encoding="utf-8").split("## Containers\n\n")
+    lines = page.partition("\n\n")[0].splitlines()
     header, _, *rows = [
-        [cell.strip() for cell in line.strip().strip("|").split("|")]
-        for line in PAGE.read_text(encoding="utf-8").splitlines()
-        if line.startswith("|")
+        [cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines
     ]
     return {
         (row[0], column): word

@@ -351,6 +351,11 @@ def take_one_slope(grad, x, slope, out=None):
     return fastrelu.reference.leaky_relu_backward(grad, x, slope, out=out)
 
 
+def leave_out_the_last_row(x, axis=None, **keywords):
+    """A wrong implementation: it sums one row less."""
+    return fastrelu.reference.relu_sum(x[:-1], axis, **keywords)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -383,14 +388,18 @@ def take_one_slope(grad, x, slope, out=None):
             {"relu_backward_from_mask": pass_all},
             r"relu_backward_from_mask of int8, length \d+, new output, index \d+: expected 0",
         ),
+        (
+            {"relu_sum": leave_out_the_last_row},
+            r"relu_sum of int8, length \d+, 3 rows, axis=1, expected int64 \(3,\), got int64 \(2,\)",
+        ),
     ],
     ids=[
         *("relu", "relu_backward", "column", "row", "number", "third"),
-        *("nan", "zero", "beyond", "mask", "from_mask"),
+        *("nan", "zero", "beyond", "mask", "from_mask", "sum"),
     ],
 )
 def test_a_mismatch_is_described_and_exits_1(wrong, message, monkeypatch, capsys):
-    names = [*operations.OPERATIONS, "relu_with_mask", "relu_backward_from_mask"]
+    names = [*operations.OPERATIONS, *check.REDUCTIONS, "relu_with_mask", "relu_backward_from_mask"]
     right = {name: getattr(fastrelu.reference, name) for name in names}
     checked = {name: found for name, found in operations.OPERATIONS.items() if name in wrong}
     monkeypatch.setattr(check, "OPERATIONS", checked)
