@@ -910,7 +910,7 @@ def relu_sum(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False)
     -----
     Each element is ``subtract_relu(x, threshold)``, rounded in its dtype; NaN stays. Floats are
     added in float64, and the sum is rounded to dtype; if that is float32, elements of float32 are
-    added in pairs first. Integers wrap. Floating-point warnings are those of ``np.subtract`` and
+    added in fours first. Integers wrap. Floating-point warnings are those of ``np.subtract`` and
     ``np.sum``; where `numpy.errstate` raises them, out is not written.
 
     The order of additions depends on the number of elements alone, and on the order of the reduced
@@ -918,7 +918,7 @@ def relu_sum(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False)
     same bits. No element is negative. So the error of a sum of n elements is at most
     ``(11 + max(9, ceil(log2(n)))) * 2**-53`` of the exact sum for float64, and
     ``(26 + max(10, ceil(log2(n)))) * 2**-53`` for float16 and float32, before it is rounded to
-    dtype. The pairs of float32 add ``2**-24`` at most. `numpy.sum` has the bound of float64 along a
+    dtype. The fours of float32 add ``2**-23`` at most. `numpy.sum` has the bound of float64 along a
     contiguous axis, in units of the dtype that it adds in; along others it adds one by one.
 
     That holds for arrays of NumPy (not of a subclass), integers or float16 to float64, with one

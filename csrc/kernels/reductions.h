@@ -28,11 +28,11 @@ typedef void fastrelu_add_sums(char *sums, const char *others, size_t n);
 typedef void fastrelu_fold_lanes(char *sums);
 
 struct fastrelu_reduction_kernel {
-    fastrelu_sum_rows *sums;        /* of integers int64, wrapping; of floats double */
-    fastrelu_sum_rows *double_sums; /* of 64-bit integers: each is rounded to double */
-    fastrelu_sum_rows *pair_sums;   /* of float32: each row is first added to the next in float32 */
-    fastrelu_count_rows *positive;  /* x > 0 */
-    fastrelu_count_rows *not_dead;  /* unless x <= 0 */
+    fastrelu_sum_rows *sums;         /* of integers int64, wrapping; of floats double */
+    fastrelu_sum_rows *double_sums;  /* of 64-bit integers: each is rounded to double */
+    fastrelu_sum_rows *partial_sums; /* of float32: four rows are first added in float32 */
+    fastrelu_count_rows *positive;   /* x > 0 */
+    fastrelu_count_rows *not_dead;   /* unless x <= 0 */
     fastrelu_add_sums *add_integers, *add_doubles;
     fastrelu_fold_lanes *fold_integers, *fold_doubles;
     size_t itemsize, leaf; /* so many elements are added up before the lanes are */

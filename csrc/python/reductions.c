@@ -136,7 +136,7 @@ static int has_shape(PyObject *out, int ndim, const npy_intp shape[])
 
 static PyObject *reduce(const struct fastrelu_isa *isa, enum fastrelu_reduction_operation operation,
                         PyObject *x, PyObject *axis, PyObject *threshold, PyObject *dtype,
-                        PyObject *out, PyObject *keepdims, int pairs)
+                        PyObject *out, PyObject *keepdims, int partial)
 {
     const int is_sum = operation == FASTRELU_SUM || operation == FASTRELU_MEAN;
     char number[FASTRELU_MAX_ITEMSIZE] = {0}, scalar[FASTRELU_MAX_ITEMSIZE];
@@ -166,7 +166,7 @@ static PyObject *reduce(const struct fastrelu_isa *isa, enum fastrelu_reduction_
 
     reduction.kernel = &isa->reductions[element];
     reduction.operation = operation;
-    reduction.pairs = pairs;
+    reduction.partial = partial;
     reduction.result = result_type(type);
     reduction.is_integer = PyTypeNum_ISINTEGER(type_num);
     reduction.threshold = number;
@@ -212,7 +212,7 @@ static PyObject *reduce(const struct fastrelu_isa *isa, enum fastrelu_reduction_
         PyErr_NoMemory();
         goto error;
     }
-    if (pairs && operation == FASTRELU_MEAN && reduction.kernel->pair_sums &&
+    if (partial && operation == FASTRELU_MEAN && reduction.kernel->partial_sums &&
         fastrelu_get_fpstatus() & FE_OVERFLOW) {
         Py_XDECREF(result);
         return reduce(isa, operation, x, axis, threshold, dtype, out, keepdims, 0);
@@ -241,7 +241,7 @@ error:
     return NULL;
 }
 
-/* A mean whose pairs overflow is computed again without them. */
+/* A mean whose partial sums overflow is computed again without them. */
 PyObject *fastrelu_relu_reduction(const struct fastrelu_isa *isa,
                                   enum fastrelu_reduction_operation operation, PyObject *x,
                                   PyObject *axis, PyObject *threshold, PyObject *dtype,

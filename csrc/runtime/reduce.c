@@ -16,9 +16,10 @@ enum {
     LEAF = FASTRELU_LEAF,
     LANE_LEVELS = 5,
     MAX_COLUMNS = 256,
-    FEW_COLUMNS = 32,      /* up to here, dense rows are taken LANES at a time */
-    COUNTED_AT_ONCE = 128, /* rows: a count of 8 bits has to hold them */
-    COUNTED_COLUMNS = 64,  /* fewer are counted in several rows at a time */
+    FEW_COLUMNS = 32, /* up to here, dense rows are taken LANES at a time */
+    MOST_OF_8_BITS =
+        128, /* rows that are counted at once: a count of an element's size holds them */
+    COUNTED_COLUMNS = 64, /* fewer are counted in several rows at a time */
     COUNTED_LEAF = 1 << 13,
     FIRST_COUNTED = 16, /* rows, before the first look whether all units have fired */
     MAX_CHUNK_LEVELS = 10,
@@ -330,6 +331,11 @@ static int all_fired(const union sum sums[], size_t columns)
     return 1;
 }
 
+static size_t most_at_once(const struct work *work)
+{
+    return work->reduction->kernel->itemsize == 1 ? MOST_OF_8_BITS : LEAF;
+}
+
 /* Returns whether no more has to be counted. */
 static int count_dense(const struct work *work, struct workspace *space, const char *x, size_t n,
                        size_t columns, size_t *at_once, union sum sums[])
@@ -353,7 +359,7 @@ static int count_dense(const struct work *work, struct workspace *space, const c
         add_counts(sums, space->counts, width, columns, itemsize);
         if (work->reduction->operation == FASTRELU_DEAD && all_fired(sums, columns))
             return 1;
-        *at_once = *at_once * 2 < COUNTED_AT_ONCE ? *at_once * 2 : COUNTED_AT_ONCE;
+        *at_once = *at_once * 2 < most_at_once(work) ? *at_once * 2 : most_at_once(work);
     }
     return 0;
 }
@@ -380,7 +386,7 @@ static int count_pointers(const struct work *work, struct workspace *space, size
         if (work->reduction->operation == FASTRELU_DEAD && all_fired(sums, columns))
             return 1;
         at += n_rows;
-        *at_once = *at_once * 2 < COUNTED_AT_ONCE ? *at_once * 2 : COUNTED_AT_ONCE;
+        *at_once = *at_once * 2 < most_at_once(work) ? *at_once * 2 : most_at_once(work);
     }
     return 0;
 }
@@ -447,7 +453,8 @@ static void count_chunk(const struct work *work, struct workspace *space, struct
 {
     const struct fastrelu_axes *axes = &work->reduction->reduced;
     const size_t itemsize = work->reduction->kernel->itemsize;
-    size_t at_once = work->reduction->operation == FASTRELU_DEAD ? FIRST_COUNTED : COUNTED_AT_ONCE;
+    size_t at_once =
+        work->reduction->operation == FASTRELU_DEAD ? FIRST_COUNTED : most_at_once(work);
 
     for (int finished = 0; n > 0 && !finished;) {
         const size_t taken = n < work->leaf ? n : work->leaf;
@@ -687,8 +694,9 @@ int fastrelu_reduce(struct fastrelu_reduction *reduction)
     work.fold = kernel->fold_integers;
     if (is_sum) {
         work.sums = kernel->sums;
-        if (reduction->result == FASTRELU_FLOAT_RESULT && reduction->pairs && kernel->pair_sums)
-            work.sums = kernel->pair_sums;
+        if (reduction->result == FASTRELU_FLOAT_RESULT && reduction->partial &&
+            kernel->partial_sums)
+            work.sums = kernel->partial_sums;
         if (reduction->result != FASTRELU_INTEGER_RESULT) {
             work.add = kernel->add_doubles;
             work.fold = kernel->fold_doubles;

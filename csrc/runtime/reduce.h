@@ -3,10 +3,10 @@
    A sum has an order of its own, whatever the number of threads, the instruction set and the
    steps. Its elements come with the last axis fastest, the axes from the greatest step to the
    least. A leaf is so many of them as its kernel says. Element i of a leaf is added to lane
-   i % FASTRELU_SUM_LANES, which begins with 0; pair_sums first adds two that follow each other in a
-   lane. Then the upper half of the lanes is added to the lower half until one is left, and
-   neighbouring leaves are added until one is left, as if zeros filled the last leaf, and further
-   leaves up to a power of two. */
+   i % FASTRELU_SUM_LANES, which begins with 0; partial_sums first adds two and two of
+   four that follow each other in a lane. Then the upper half of the lanes is added to the lower
+   half until one is left, and neighbouring leaves are added until one is left, as if zeros filled
+   the last leaf, and further leaves up to a power of two. */
 
 #ifndef FASTRELU_REDUCE_H
 #define FASTRELU_REDUCE_H
@@ -42,7 +42,7 @@ struct fastrelu_reduction {
     enum fastrelu_reduction_operation operation;
     enum fastrelu_result_type result;
     int is_integer;        /* the elements are */
-    int pairs;             /* whether a float32 sum of float32 may add pairs in float32 first */
+    int partial;           /* whether a float32 sum of float32 may add four in float32 first */
     const char *threshold; /* an element, not NaN and not infinite */
     const char *x;
     char *out;
