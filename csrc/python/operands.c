@@ -58,14 +58,34 @@ static int read_integer(long long number, PyArray_Descr *dtype, char *value)
     return 1;
 }
 
+/* A number of another of NumPy's types, if that is promoted to the dtype. */
+static int read_promoted(PyObject *operand, PyArray_Descr *dtype, char *value)
+{
+    PyArray_Descr *given = PyArray_IsScalar(operand, Number) ? PyArray_DescrFromScalar(operand)
+                           : PyArray_CheckExact(operand)
+                               ? (PyArray_Descr *)Py_NewRef(PyArray_DESCR((PyArrayObject *)operand))
+                               : NULL;
+    PyArray_Descr *common = NULL;
+    if (given && PyTypeNum_ISNUMBER(given->type_num) && PyTypeNum_ISNUMBER(dtype->type_num))
+        common = PyArray_PromoteTypes(given, dtype);
+    const int is_read =
+        common && common->type_num == dtype->type_num && PyArray_Pack(dtype, value, operand) == 0;
+    PyErr_Clear();
+    Py_XDECREF(given);
+    Py_XDECREF(common);
+    return is_read;
+}
+
 int fastrelu_read_number(PyObject *operand, PyObject *object, char *value)
 {
     PyArray_Descr *dtype = (PyArray_Descr *)object;
 
     if (PyArray_CheckExact(operand)) {
         PyArrayObject *array = (PyArrayObject *)operand;
-        if (PyArray_NDIM(array) != 0 || !fastrelu_is_plain_array(operand, dtype->type_num))
+        if (PyArray_NDIM(array) != 0)
             return 0;
+        if (!fastrelu_is_plain_array(operand, dtype->type_num))
+            return read_promoted(operand, dtype, value);
         memcpy(value, PyArray_DATA(array), PyDataType_ELSIZE(dtype));
         return 1;
     }
@@ -87,5 +107,5 @@ int fastrelu_read_number(PyObject *operand, PyObject *object, char *value)
         return PyTypeNum_ISFLOAT(dtype->type_num) && -exact <= number && number <= exact &&
                read_float((double)number, dtype, operand, value);
     }
-    return 0;
+    return read_promoted(operand, dtype, value);
 }

@@ -390,7 +390,7 @@ def leave_out_the_last_row(x, axis=None, **keywords):
         ),
         (
             {"relu_sum": leave_out_the_last_row},
-            r"relu_sum of int8, length \d+, 3 rows, axis=1, expected int64 \(3,\), got int64 \(2,\)",
+            r"relu_sum of int8, length \d+, 3 rows, axis=1, expected int64 \(3,\), got",
         ),
     ],
     ids=[
