@@ -169,7 +169,9 @@ def test_every_axis_and_layout(implementation, dtype):
         same(implementation.activity(x, axis), activity)
         same(implementation.dead_units(x, axis), dead)
 
-    cases = itertools.product(SHAPES, LAYOUTS, AXES, [False])
+    # Axes and layouts are the same code for every instruction set.
+    is_best = implementation is next(iter(fastrelu.implementations.values()))
+    cases = itertools.product(SHAPES if is_best else SHAPES[1:2], LAYOUTS, AXES, [False])
     keeping = itertools.product(SHAPES[1:2], ["c"], AXES, [True])
     assert failing(check, [*cases, *keeping]) == []
 
