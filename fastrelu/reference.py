@@ -915,9 +915,9 @@ def relu_sum(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False)
 
     The order of additions depends on the number of elements alone, and on the order of the reduced
     axes in memory if there are several. So every instruction set and any number of threads give the
-    same bits. No element is negative. So the error of a sum of n elements is at most
-    ``(11 + max(9, ceil(log2(n)))) * 2**-53`` of the exact sum for float64, and
-    ``(26 + max(10, ceil(log2(n)))) * 2**-53`` for float16 and float32, before it is rounded to
+    same bits, but for the sign and payload of NaN. No element is negative. So the error of a sum of
+    n elements is at most ``(11 + max(9, ceil(log2(n)))) * 2**-53`` of the exact sum for float64,
+    and ``(26 + max(10, ceil(log2(n)))) * 2**-53`` for float16 and float32, before it is rounded to
     dtype. The fours of float32 add ``2**-23`` at most. `numpy.sum` has the bound of float64 along a
     contiguous axis, in units of the dtype that it adds in; along others it adds one by one.
 
@@ -1105,7 +1105,10 @@ def reduced(reduce, relu, x, axis, threshold, dtype, out, keepdims):
     is_default = type(threshold) is int and threshold == 0
     above = relu(x if is_default else np.subtract(x, threshold))
     options = {} if keepdims is False else {"keepdims": keepdims}
-    return reduce(above, axis=axis, dtype=dtype, out=out, **options)
+    if type(out) is not np.ndarray:
+        return reduce(above, axis=axis, dtype=dtype, out=out, **options)
+    out[...] = reduce(above, axis=axis, dtype=dtype, out=np.empty_like(out), **options)
+    return out  # which is not written where np.errstate raises
 
 
 def reduce_otherwise(relu, function, x, axis, *options):

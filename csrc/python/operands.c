@@ -96,7 +96,7 @@ int fastrelu_read_number(PyObject *operand, PyObject *object, char *value)
     if (PyFloat_CheckExact(operand))
         return PyTypeNum_ISFLOAT(dtype->type_num) &&
                read_float(PyFloat_AS_DOUBLE(operand), dtype, operand, value);
-    if (PyLong_CheckExact(operand)) {
+    if (PyLong_CheckExact(operand) || PyBool_Check(operand)) {
         int overflow;
         const long long number = PyLong_AsLongLongAndOverflow(operand, &overflow);
         const long long exact = 1LL << DBL_MANT_DIG;

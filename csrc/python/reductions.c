@@ -18,9 +18,9 @@ static const char *const names[] = {"relu_sum", "relu_mean", "activity", "dead_u
 /* Marks an axis as reduced; false if it is no axis, or marked already. */
 static int mark_axis(PyObject *given, int ndim, char reduced[])
 {
-    if (!PyLong_CheckExact(given))
+    if (!PyIndex_Check(given) || PyBool_Check(given) || PyArray_Check(given))
         return 0;
-    const long axis = PyLong_AsLong(given);
+    const Py_ssize_t axis = PyNumber_AsSsize_t(given, PyExc_OverflowError);
     if (axis == -1 && PyErr_Occurred()) {
         PyErr_Clear();
         return 0;
@@ -86,9 +86,7 @@ static int choose_type(enum fastrelu_reduction_operation operation, const PyArra
     }
     if (of_dtype < 0 || of_dtype == type)
         return type;
-    if (of_dtype == NPY_DOUBLE || (of_dtype == NPY_FLOAT && of_x->type_num == NPY_HALF))
-        return of_dtype;
-    return -1;
+    return of_dtype == NPY_DOUBLE || (of_dtype == NPY_FLOAT && !is_integer) ? of_dtype : -1;
 }
 
 static enum fastrelu_result_type result_type(int type_num)
@@ -154,7 +152,7 @@ static PyObject *reduce(const struct fastrelu_isa *isa, enum fastrelu_reduction_
     const int type_num = of_x->type_num, element = fastrelu_dtype_of(type_num);
     if (element < 0 || element >= FASTRELU_N_NUMBERS || !fastrelu_is_plain_array(x, type_num) ||
         !mark_axes(axis, PyArray_NDIM(array), is_reduced) ||
-        (keepdims != Py_False && keepdims != Py_True) ||
+        !(PyLong_Check(keepdims) || PyArray_IsScalar(keepdims, Bool)) ||
         (out != Py_None && !PyArray_CheckExact(out)))
         Py_RETURN_NOTIMPLEMENTED;
     if (is_sum && (!fastrelu_read_number(threshold, (PyObject *)of_x, number) ||
@@ -180,7 +178,7 @@ static PyObject *reduce(const struct fastrelu_isa *isa, enum fastrelu_reduction_
         axes->axes++;
         if (!is_reduced[i])
             shape[ndim++] = PyArray_DIM(array, i);
-        else if (keepdims == Py_True)
+        else if (PyObject_IsTrue(keepdims) == 1)
             shape[ndim++] = 1;
     }
     if (out != Py_None) {

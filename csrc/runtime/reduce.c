@@ -54,6 +54,7 @@ struct work {
     size_t first_chunk, unit_chunks, units, units_per_task;
     union sum *partial;           /* by chunk and output, if there are several chunks */
     _Atomic unsigned char *fired; /* in their place, by output, where units are looked for */
+    _Atomic int *failed;          /* whether memory was short */
 };
 
 struct workspace {
@@ -577,9 +578,12 @@ static void reduce_task(const void *context, size_t task)
     const struct work *work = context;
     const size_t first = task * work->units_per_task, left = work->units - first;
     const size_t n = left < work->units_per_task ? left : work->units_per_task;
-    struct workspace space;
-    for (size_t unit = first; unit < first + n; unit++)
-        reduce_unit(work, &space, unit);
+    struct workspace *const space = malloc(sizeof *space); /* more than a small stack holds */
+    if (space == NULL)
+        *work->failed = 1;
+    for (size_t unit = first; space && unit < first + n; unit++)
+        reduce_unit(work, space, unit);
+    free(space);
 }
 
 /* The sums of the chunks of one output, combined as leaves are. */
@@ -665,7 +669,9 @@ static void choose_rows(struct work *work, struct fastrelu_reduction *reduction)
         *reduced = (struct fastrelu_axes){.axes = 1, .shape = {1}};
     const ptrdiff_t row_step = reduced->steps[reduced->axes - 1];
     const size_t dense = step == itemsize && length < FEW_COLUMNS ? length : 1;
-    if (reduced->axes == 1 && (work->n == 1 || row_step == (ptrdiff_t)dense * itemsize))
+    if (work->n < LANES && length >= FEW_COLUMNS)
+        work->rows = POINTERS; /* lanes would be filled up for each output */
+    else if (reduced->axes == 1 && (work->n == 1 || row_step == (ptrdiff_t)dense * itemsize))
         work->rows = DENSE;
     else
         work->rows = length >= FEW_COLUMNS && step < magnitude(row_step) ? POINTERS : GATHERED;
@@ -681,7 +687,8 @@ int fastrelu_reduce(struct fastrelu_reduction *reduction)
     const struct fastrelu_reduction_kernel *kernel = reduction->kernel;
     const enum fastrelu_reduction_operation operation = reduction->operation;
     const int is_sum = operation == FASTRELU_SUM || operation == FASTRELU_MEAN;
-    struct work work = {.reduction = reduction};
+    _Atomic int failed = 0;
+    struct work work = {.reduction = reduction, .failed = &failed};
 
     flip(reduction);
     coalesce(&reduction->kept);
@@ -739,5 +746,5 @@ int fastrelu_reduce(struct fastrelu_reduction *reduction)
         combine_chunks(&work);
         free(work.partial);
     }
-    return 0;
+    return failed ? -1 : 0;
 }

@@ -6,6 +6,7 @@ import itertools
 import math
 import mmap
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -174,6 +175,49 @@ def test_every_axis_and_layout(implementation, dtype):
     cases = itertools.product(SHAPES if is_best else SHAPES[1:2], LAYOUTS, AXES, [False])
     keeping = itertools.product(SHAPES[1:2], ["c"], AXES, [True])
     assert failing(check, [*cases, *keeping]) == []
+
+
+SPELLINGS = {
+    "axis": {"axis": np.int64(0)},
+    "axes": {"axis": (np.int8(0),)},
+    "keepdims": {"axis": 0, "keepdims": 1},
+    "bool": {"axis": 0, "threshold": False},
+    "number": {"axis": 0, "threshold": np.int8(0)},
+    "dtype": {"axis": 0, "dtype": "f4"},
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_the_spelling_of_an_argument_does_not_change_a_sum(implementation, spelling):
+    x = np.full((100_001, 2), 0.1, "d" if spelling == "dtype" else "f")
+    expected = np.float32(np.float64(x[0, 0]) * len(x))
+    got = implementation.relu_sum(x, **SPELLINGS[spelling])
+    assert got.dtype == "f4"
+    np.testing.assert_allclose(got.ravel(), expected, rtol=2e-7)
+
+
+def test_a_thread_with_a_small_stack(implementation):
+    before = threading.stack_size(1 << 16)
+    results = []
+    try:
+        thread = threading.Thread(
+            target=lambda: results.append(implementation.relu_sum(np.ones((2, 2))))
+        )
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    assert results == [4]
+
+
+@pytest.mark.parametrize("threshold", [0, np.zeros(3, "f4"), np.nan])
+def test_nothing_is_written_where_an_error_state_raises(implementation, threshold):
+    x, out = np.full((100, 3), 3e38, "f4"), np.full(3, 7, "f4")
+    x[0] = np.inf
+    x[1].view("u4")[:] = 0x7F800001
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        implementation.relu_sum(x, 0, threshold=threshold, out=out)
+    assert out.tolist() == [7, 7, 7]
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
