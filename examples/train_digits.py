@@ -187,7 +187,7 @@ def report(trainings, accuracies):
     print(
         f'By the median, "{numpy.name}" is NumPy\'s fastest. Biases and ReLU take {share:.1%} of '
         f'it:\nwithout them it would be {1 / (1 - share):.2f}x faster. "{ours.name}" is '
-        f"{faster:.2f}x faster than it."
+        f"{faster:.2f} times as fast."
     )
     by_name = {training.name: training.relu_seconds for training in trainings}
     gain = statistics.median(np.divide(by_name[RELU_IN_PLACE], by_name[ADD_RELU]))

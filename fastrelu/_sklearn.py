@@ -128,7 +128,8 @@ def patch():
                 _check(entry)
             for entry in ENTRIES:
                 _before[entry] = entry.found
-                entry.functions["relu"] = entry.replacement
+        for entry in ENTRIES:  # others may have restored scikit-learn's own
+            entry.functions["relu"] = entry.replacement
         _patches += 1
 
 
@@ -233,5 +234,5 @@ def _is_same(entry, known, x):
 
 def _refuse_changes():
     for entry in ENTRIES:
-        if entry.found is not entry.replacement:
+        if entry.found not in (entry.replacement, _before[entry]):
             entry.refuse(f"{entry.replacement!r}, with which fastrelu has patched it")

@@ -265,6 +265,18 @@ def test_calls_wait_for_each_other(call):
     assert not fastrelu.sklearn.is_patched()
 
 
+def test_others_may_restore_what_is_scikit_learns():
+    fastrelu.sklearn.patch()
+    _base.ACTIVATIONS["relu"] = RELU
+    fastrelu.sklearn.patch()
+    assert _base.ACTIVATIONS["relu"] is not RELU
+    _base.ACTIVATIONS["relu"] = RELU
+    fastrelu.sklearn.unpatch()
+    fastrelu.sklearn.unpatch()
+    assert not fastrelu.sklearn.is_patched()
+    assert (_base.ACTIVATIONS["relu"], _base.DERIVATIVES["relu"]) == (RELU, DERIVATIVE)
+
+
 def test_patched_and_unpatched_by_threads_during_fits():
     expected = weights_of(fit("MLPClassifier", neural_network, max_iter=5))
     stop, wrong = threading.Event(), []
