@@ -349,9 +349,8 @@ def wrong(float32: Float32, float64: NDArray[np.float64], mask: Mask) -> None:
     a = relu_derivative(float64)  # type: ignore[assignment]
     a = relu_backward_from_mask(float64, mask)  # type: ignore[assignment]
     a, mask = relu_with_mask(float64)  # type: ignore[assignment]
-    d: np.float64 = relu_sum(float32)  # type: ignore[assignment]
     b: Matrix = relu(a)  # type: ignore[assignment]
     c: Mask = relu_with_mask(float32)[0]  # type: ignore[assignment]
     fastrelu.cache_info().hits = 1  # type: ignore[misc]
     fastrelu.implementations["sse2"] = 1  # type: ignore[index]
-    print(a, b, c, d, mask)
+    print(a, b, c, mask)
