@@ -132,8 +132,13 @@ FLOAT_OPERATION(vec, 64, mul, pd)
 FLOAT_COMPARISON(vec, 32, ps)
 FLOAT_COMPARISON(vec, 64, pd)
 MUL_UNLESS(vec, 16)
+#if defined(__clang__) /* it computes the product everywhere, and selects then */
+MUL_UNLESS(vec, 32)
+MUL_UNLESS(vec, 64)
+#else
 FLOAT_MUL_UNLESS(vec, 32, ps)
 FLOAT_MUL_UNLESS(vec, 64, pd)
+#endif
 
 AVX2_REGISTER(gather)
 AVX2_INTEGERS(gather)
