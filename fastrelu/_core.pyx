@@ -304,41 +304,46 @@ def make_mask_functions(int number):
 def make_reductions(int number, relu):
     """Return the reductions of a set, by its number in the list, and its relu."""
     cdef const fastrelu_isa *isa = fastrelu_compiled_isas[number]
-    reduce_otherwise = partial(reference.reduce_otherwise, relu)
+    otherwise = reference.reduce_otherwise
+    numpys_sum = partial(reference.reduced, np.sum, relu)
+    numpys_mean = partial(reference.reduced, np.mean, relu)
 
     def relu_sum(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False):
         result = fastrelu_relu_reduction(
             isa, FASTRELU_SUM, x, axis, threshold, dtype, out, keepdims)
         if result is NotImplemented:
-            result = reduce_otherwise(relu_sum, x, axis, threshold, dtype, out, keepdims)
+            result = otherwise(relu_sum, numpys_sum, x, axis, threshold=threshold, dtype=dtype,
+                               out=out, keepdims=keepdims)
         return result
 
     def relu_mean(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False):
         result = fastrelu_relu_reduction(
             isa, FASTRELU_MEAN, x, axis, threshold, dtype, out, keepdims)
         if result is NotImplemented:
-            result = reduce_otherwise(relu_mean, x, axis, threshold, dtype, out, keepdims)
+            result = otherwise(relu_mean, numpys_mean, x, axis, threshold=threshold, dtype=dtype,
+                               out=out, keepdims=keepdims)
         return result
 
     def activity(x, axis=0):
         result = fastrelu_relu_reduction(isa, FASTRELU_ACTIVITY, x, axis, 0, None, None, False)
         if result is NotImplemented:
-            result = reduce_otherwise(activity, x, axis)
+            result = otherwise(activity, reference.activity, x, axis)
         return result
 
     def dead_units(x, axis=0):
         result = fastrelu_relu_reduction(isa, FASTRELU_DEAD, x, axis, 0, None, None, False)
         if result is NotImplemented:
-            result = reduce_otherwise(dead_units, x, axis)
+            result = otherwise(dead_units, reference.dead_units, x, axis)
         return result
 
-    return [publish(function) for function in (relu_sum, relu_mean, activity, dead_units)]
+    made = {function.__name__: publish(function)
+            for function in (relu_sum, relu_mean, activity, dead_units)}
+    return [made[name] for name in reference.REDUCTIONS]
 
 
-REDUCTIONS = ("relu_sum", "relu_mean", "activity", "dead_units")
 Implementation = namedtuple(
     "Implementation",
-    [*OPERATIONS, "relu_with_mask", "relu_backward_from_mask", *REDUCTIONS],
+    [*OPERATIONS, "relu_with_mask", "relu_backward_from_mask", *reference.REDUCTIONS],
     module="fastrelu",
 )
 Implementation.__doc__ = "The functions of one instruction set."

@@ -864,6 +864,9 @@ def relu_backward_from_mask(grad, mask, out=None):
     return _copy(out, y)
 
 
+REDUCTIONS = ("relu_sum", "relu_mean", "activity", "dead_units")
+
+
 def relu_sum(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False):
     """
     Sum of what exceeds a threshold: ``relu(x - threshold).sum(axis)``, in one read of x.
@@ -1111,24 +1114,18 @@ def reduced(reduce, relu, x, axis, threshold, dtype, out, keepdims):
     return out  # which is not written where np.errstate raises
 
 
-def reduce_otherwise(relu, function, x, axis, *options):
+def reduce_otherwise(function, numpys, x, axis, **options):
     """
     Return what a reduction gives that no kernel takes as it is.
 
-    A list, or an array of swapped byte order, is converted, and the compiled function called again.
+    A list, or an array of swapped byte order, is converted, and the compiled function called again;
+    else NumPy's way is called.
     """
     if type(x) in (list, tuple):
-        native = np.asarray(x)
-    elif type(x) is np.ndarray and not x.dtype.isnative and x.dtype.kind in "iuf":
-        native = x.astype(x.dtype.newbyteorder("="))
-    else:
-        if not options:
-            return globals()[function.__name__](x, axis)
-        return reduced(
-            np.sum if function.__name__ == "relu_sum" else np.mean, relu, x, axis, *options
-        )
-    names = ("threshold", "dtype", "out", "keepdims")[: len(options)]
-    return function(native, axis, **dict(zip(names, options, strict=True)))
+        return function(np.asarray(x), axis, **options)
+    if type(x) is np.ndarray and not x.dtype.isnative and x.dtype.kind in "iuf":
+        return function(x.astype(x.dtype.newbyteorder("=")), axis, **options)
+    return numpys(x, axis, **options)
 
 
 def _zero_beside(x):

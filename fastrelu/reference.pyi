@@ -301,6 +301,9 @@ def relu_backward_from_mask(
 ) -> NDArray[np.generic]: ...
 @overload
 def relu_backward_from_mask(grad: ArrayLike, mask: _Mask, out: None = None) -> NDArray[Any]: ...
+
+REDUCTIONS: Final[tuple[str, ...]]
+
 @overload
 def relu_sum(
     x: ArrayLike,
@@ -380,11 +383,11 @@ def reduced(
     keepdims: object,
 ) -> Any: ...
 def reduce_otherwise(
-    relu: Callable[..., Any],
     function: Callable[..., Any],
+    numpys: Callable[..., Any],
     x: object,
     axis: object,
-    *options: object,
+    **options: object,
 ) -> Any: ...
 def name_in_ml_dtypes(dtype: np.dtype[Any]) -> str | None: ...
 def is_real(dtype: np.dtype[Any]) -> bool: ...

@@ -16,9 +16,8 @@ enum {
     LEAF = FASTRELU_LEAF,
     LANE_LEVELS = 5,
     MAX_COLUMNS = 256,
-    FEW_COLUMNS = 32, /* up to here, dense rows are taken LANES at a time */
-    MOST_OF_8_BITS =
-        128, /* rows that are counted at once: a count of an element's size holds them */
+    FEW_COLUMNS = 32,     /* up to here, dense rows are taken LANES at a time */
+    MOST_OF_8_BITS = 128, /* rows that are counted at once: a count of 8 bits holds them */
     COUNTED_COLUMNS = 64, /* fewer are counted in several rows at a time */
     COUNTED_LEAF = 1 << 13,
     FIRST_COUNTED = 16, /* rows, before the first look whether all units have fired */

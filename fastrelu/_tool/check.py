@@ -14,7 +14,6 @@ SMALL = 4099
 LENGTHS = (*range(2 * MAX_LANES + 2), SMALL, 50_021)
 LARGE = {"f": 2_000_003}  # exceeds most caches; one type is enough, for all share that path
 MASK_OPERATION = "relu"  # whose types have kernels for masks
-REDUCTIONS = ("relu_sum", "relu_mean", "activity", "dead_units")
 SENTINEL = 85
 
 
@@ -226,7 +225,7 @@ def _reduction_cases(functions, oracle):
             x = x.astype(dtype)
             x[:, ::7] = 0
             for axis in (None, 0, 1):
-                for name in REDUCTIONS:
+                for name in reference.REDUCTIONS:
                     threshold = {"threshold": 1} if "mean" in name and dtype.kind != "u" else {}
                     got, wanted = (
                         getattr(f, name)(x, axis, **threshold) for f in (functions, oracle)

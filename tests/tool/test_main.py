@@ -399,7 +399,12 @@ def leave_out_the_last_row(x, axis=None, **keywords):
     ],
 )
 def test_a_mismatch_is_described_and_exits_1(wrong, message, monkeypatch, capsys):
-    names = [*operations.OPERATIONS, *check.REDUCTIONS, "relu_with_mask", "relu_backward_from_mask"]
+    names = [
+        *operations.OPERATIONS,
+        *fastrelu.reference.REDUCTIONS,
+        "relu_with_mask",
+        "relu_backward_from_mask",
+    ]
     right = {name: getattr(fastrelu.reference, name) for name in names}
     checked = {name: found for name, found in operations.OPERATIONS.items() if name in wrong}
     monkeypatch.setattr(check, "OPERATIONS", checked)
