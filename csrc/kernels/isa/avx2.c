@@ -4,15 +4,9 @@
 
 #include "kernels/kernels.h"
 #include "kernels/isa/avx2.h"
+#include "kernels/isa/x86_features.h"
 
-#include <cpuid.h>
-
-/* __builtin_cpu_supports knows F16C from gcc 12 on only. */
-static int runs_here(void)
-{
-    unsigned a, b, c, d;
-    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
-}
+static int runs_here(void) { return x86_has(X86_AVX2 | X86_F16C); }
 
 TARGET_BEGIN("avx2,f16c")
 

@@ -5,12 +5,9 @@
 
 #include "kernels/kernels.h"
 #include "kernels/isa/avx2.h"
+#include "kernels/isa/x86_features.h"
 
-static int runs_here(void)
-{
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512bw");
-}
+static int runs_here(void) { return x86_has(X86_AVX2 | X86_F16C | X86_AVX512F | X86_AVX512BW); }
 
 TARGET_BEGIN("avx2,f16c,avx512f,avx512bw")
 
