@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Checks every kernel without Python, here and on other machines by emulation.
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+usage: tests/kernels/check_kernels.sh [--options "..."] [TARGET...]
+
+Builds tests/kernels/driver/ with csrc/kernels and csrc/runtime, and runs it.
+
+    native     this machine (the default), with $CC, else gcc
+    aarch64, s390x, riscv64, ppc64le
+               Linux, with Debian's cross compilers, by qemu-user
+    windows    x86-64, with python -m ziglang or clang, by Wine
+
+--options: what the driver takes, as "--set neon --one-of 1". --options --help lists it.
+KEEP=folder keeps what was built there.
+END
+}
+
+cd "$(dirname "$0")/../.."
+
+# The flags of the extension.
+mapfile -t flags < <(sed -n '/^UNIX_FLAGS/,/^]/s/.*"\(.*\)".*/\1/p' setup.py)
+((${#flags[@]})) || { echo "setup.py has no UNIX_FLAGS" >&2 && exit 2; }
+flags+=(-Werror -Icsrc)
+sources=(csrc/kernels/*.c csrc/kernels/isa/*.c csrc/runtime/*.c tests/kernels/driver/*.c)
+
+# need COMMAND PACKAGE
+need() {
+    command -v "$1" >/dev/null && return
+    echo "tests/kernels/check_kernels.sh: there is no $1: on Debian, apt-get install $2" >&2
+    exit 2
+}
+
+# build OUTPUT COMPILER...: one object for each source, so that ccache knows them.
+build() {
+    local output=$1 source object objects=()
+    shift
+    mkdir -p "$output.objects"
+    for source in "${sources[@]}"; do
+        object=$output.objects/$(tr / _ <<<"$source").o
+        "$@" "${flags[@]}" -c "$source" -o "$object"
+        objects+=("$object")
+    done
+    "$@" "${objects[@]}" "${libraries[@]}" -o "$output"
+}
+
+# The CPUs are those that qemu emulates fastest, or that have what a set needs.
+emulate() {
+    local triple=$1 machine=$2 cpu=$3 packages=$4
+    need "$triple-gcc" "$packages"
+    need "qemu-$machine-static" qemu-user-static
+    build "$folder/$machine" "$triple-gcc"
+    QEMU_CPU=$cpu "qemu-$machine-static" -L "/usr/$triple" "$folder/$machine" "${options[@]}"
+}
+
+run_target() {
+    local libraries=(-lm -lpthread)
+    case $1 in
+    native)
+        read -ra compiler <<<"${CC:-gcc}"
+        need "${compiler[0]}" "gcc libc6-dev"
+        build "$folder/native" "${compiler[@]}"
+        "$folder/native" "${options[@]}"
+        ;;
+    aarch64) emulate aarch64-linux-gnu aarch64 neoverse-n1 "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
+    s390x) emulate s390x-linux-gnu s390x max "gcc-s390x-linux-gnu libc6-dev-s390x-cross" ;;
+    riscv64) emulate riscv64-linux-gnu riscv64 rv64 "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross" ;;
+    ppc64le) emulate powerpc64le-linux-gnu ppc64le power9 "gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross" ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+}
+
+options=()
+targets=()
+while (($#)); do
+    case $1 in
+    --help) usage && exit ;;
+    --options) read -ra options <<<"$2" && shift ;;
+    *) targets+=("$1") ;;
+    esac
+    shift
+done
+((${#targets[@]})) || targets=(native)
+
+folder=${KEEP:-$(mktemp -d)}
+[[ ${KEEP:-} ]] || trap 'rm -rf "$folder"' EXIT
+for target in "${targets[@]}"; do
+    echo "==> $target"
+    run_target "$target"
+done
