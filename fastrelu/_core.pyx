@@ -94,7 +94,8 @@ cdef extern from "python/memory.h":
     int fastrelu_init_memory_handler() except -1
 
 cdef extern from "python/fast_call.h":
-    int fastrelu_install_vectorcall(object ufunc) except -1
+    bint fastrelu_is_vectorcall_at(size_t offset, object ufunc, object other, object another)
+    int fastrelu_install_vectorcall(object ufunc, object other, object another) except -1
     const fastrelu_kernel *fastrelu_kernels_of(object ufunc)
 
 cdef extern from "python/masks.h":
@@ -271,13 +272,17 @@ cdef make_ufunc(const fastrelu_isa *isa, int operation):
         OPERATIONS[name.decode()].inputs, 1, cnp.PyUFunc_None, name, docs[-1], 0)
     ufuncs.append(ufunc)
     fastrelu_resolve_dtypes(ufunc, getattr(np, fastrelu_operation_models[operation].decode(), None))
-    fastrelu_install_vectorcall(ufunc)
+    fastrelu_install_vectorcall(ufunc, np.add, np.negative)
     try:
         ufunc.__module__ = "fastrelu"
         ufunc.__qualname__ = name.decode()
     except AttributeError:  # before NumPy 2.2; pickle then searches the modules for it
         pass
     return ufunc
+
+
+def is_vectorcall_at(size_t offset, ufunc, other, another):
+    return fastrelu_is_vectorcall_at(offset, ufunc, other, another)
 
 
 def publish(function):

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "python/limited_api.h"
 #include "python/loops.h"
 #include "python/memory.h"
 #include "python/operands.h"
@@ -338,29 +339,69 @@ static PyObject *fast_call(PyObject *self, PyObject *const *args, size_t nargsf,
     return done;
 }
 
+static PyObject *probed;
+
+static PyObject *probe(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)args, (void)nargsf, (void)kwnames;
+    if (self == probed)
+        probed = NULL;
+    Py_RETURN_NONE;
+}
+
+static vectorcallfunc *pointer_at(PyObject *ufunc, size_t offset)
+{
+    return (vectorcallfunc *)((char *)ufunc + offset);
+}
+
+/* Whether a pointer at this offset lies in a ufunc, behind what every object has. */
+static int holds_pointer_at(PyObject *ufunc, size_t offset)
+{
+    PyObject *size = PyObject_GetAttrString((PyObject *)Py_TYPE(ufunc), "__basicsize__");
+    const size_t bytes = size ? PyLong_AsSize_t(size) : 0;
+    Py_XDECREF(size);
+    PyErr_Clear();
+    return Py_TYPE(ufunc) == &PyUFunc_Type && offset % sizeof(vectorcallfunc) == 0 &&
+           offset >= sizeof(PyObject) && offset + sizeof(vectorcallfunc) <= bytes;
+}
+
+int fastrelu_is_vectorcall_at(size_t offset, PyObject *ufunc, PyObject *other, PyObject *another)
+{
+    if (!holds_pointer_at(ufunc, offset) || Py_TYPE(other) != &PyUFunc_Type ||
+        Py_TYPE(another) != &PyUFunc_Type)
+        return 0;
+    vectorcallfunc *place = pointer_at(ufunc, offset), before = *place;
+    if (before == NULL || before != *pointer_at(other, offset) ||
+        before != *pointer_at(another, offset))
+        return 0;
+    probed = ufunc;
+    *place = probe;
+    PyObject *done = PyObject_Vectorcall(ufunc, NULL, 0, NULL); /* NumPy raises a TypeError */
+    *place = before;
+    Py_XDECREF(done);
+    PyErr_Clear();
+    return probed == NULL;
+}
+
 int fastrelu_has_vectorcall(PyObject *ufunc)
 {
-    const PyTypeObject *type = Py_TYPE(ufunc);
-    return type == &PyUFunc_Type && type->tp_flags & Py_TPFLAGS_HAVE_VECTORCALL &&
-           type->tp_vectorcall_offset == offsetof(PyUFuncObject, vectorcall) &&
+    return numpy_call && Py_TYPE(ufunc) == &PyUFunc_Type &&
            ((PyUFuncObject *)ufunc)->vectorcall != NULL;
 }
 
-int fastrelu_install_vectorcall(PyObject *object)
+int fastrelu_install_vectorcall(PyObject *ufunc, PyObject *other, PyObject *another)
 {
-    PyUFuncObject *ufunc = (PyUFuncObject *)object;
-
-    if (!fastrelu_has_vectorcall(object) || ufunc->vectorcall == fast_call)
+    const size_t offset = offsetof(PyUFuncObject, vectorcall);
+    if (!fastrelu_is_vectorcall_at(offset, ufunc, other, another))
         return 0;
-    if (numpy_call && numpy_call != ufunc->vectorcall)
-        return 0; /* all ufuncs of NumPy have one */
     if (out_name == NULL)
         out_name = PyUnicode_InternFromString("out");
     if (dtype_name == NULL)
         dtype_name = PyUnicode_InternFromString("dtype");
     if (out_name == NULL || dtype_name == NULL)
         return -1;
-    numpy_call = ufunc->vectorcall;
-    ufunc->vectorcall = fast_call;
+    vectorcallfunc *place = pointer_at(ufunc, offset);
+    numpy_call = *place;
+    *place = fast_call;
     return 1;
 }

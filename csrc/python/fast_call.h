@@ -7,12 +7,17 @@
 
 #include "kernels/kernels.h"
 
-/* Whether this NumPy lets a ufunc have another vectorcall. */
+/* Whether the interpreter calls a ufunc by the pointer at an offset. All ufuncs of NumPy share it:
+   where other and another have the same one there, it is replaced for the time of a call that no
+   ufunc takes. Such a call arrives, or the offset is a wrong one. All is left as it was. */
+int fastrelu_is_vectorcall_at(size_t offset, PyObject *ufunc, PyObject *other, PyObject *another);
+
+/* Whether a ufunc may be given another vectorcall. */
 int fastrelu_has_vectorcall(PyObject *ufunc);
 
-/* Puts the fast call before the vectorcall of a ufunc. Returns 1 if installed, 0 if this NumPy does
-   not support it, -1 with an exception. */
-int fastrelu_install_vectorcall(PyObject *ufunc);
+/* Puts the fast call before the vectorcall of a new ufunc, which it has in common with two others.
+   Returns 1 if installed, 0 if this NumPy does not support it, -1 with an exception. */
+int fastrelu_install_vectorcall(PyObject *ufunc, PyObject *other, PyObject *another);
 
 /* The kernels of a ufunc, by dtype. Each loop that has one points to its own. */
 const struct fastrelu_kernel *fastrelu_kernels_of(PyObject *ufunc);

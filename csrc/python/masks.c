@@ -16,7 +16,9 @@ static PyObject *reference;
 
 int fastrelu_init_masks(PyObject *module)
 {
-    Py_XSETREF(reference, Py_NewRef(module));
+    PyObject *before = reference;
+    reference = Py_NewRef(module);
+    Py_XDECREF(before);
     return 0;
 }
 
@@ -99,7 +101,9 @@ static int share_partly(PyObject *a, PyObject *b, npy_intp bytes)
 /* Replaces an operand by a copy. False with an exception. */
 static int copy_operand(PyObject **operand)
 {
-    Py_SETREF(*operand, PyArray_NewCopy((PyArrayObject *)*operand, NPY_CORDER));
+    PyObject *given = *operand;
+    *operand = PyArray_NewCopy((PyArrayObject *)given, NPY_CORDER);
+    Py_DECREF(given);
     return *operand != NULL;
 }
 

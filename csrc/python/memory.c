@@ -77,7 +77,7 @@ int fastrelu_give_memory_back(void)
 static inline PyObject *new_array(PyArray_Descr *dtype, int ndim, const npy_intp *shape,
                                   const npy_intp *strides, int fortran)
 {
-    Py_INCREF(dtype);
+    Py_INCREF((PyObject *)dtype);
     return PyArray_NewFromDescr(&PyArray_Type, dtype, ndim, (npy_intp *)shape, (npy_intp *)strides,
                                 NULL, fortran && strides == NULL ? NPY_ARRAY_F_CONTIGUOUS : 0,
                                 NULL);

@@ -4,7 +4,9 @@
 #include <Python.h>
 
 #include <math.h>
+#include <string.h>
 
+#include "python/limited_api.h"
 #include "python/loops.h"
 #include "runtime/fpstatus.h"
 
@@ -23,7 +25,7 @@ static int is_negative(PyObject *value, PyObject *zero)
     if (PyFloat_CheckExact(value))
         return isless(PyFloat_AS_DOUBLE(value), 0.0);
     if (PyLong_CheckExact(value)) {
-        PyObject *answer = PyLong_Type.tp_richcompare(value, zero, Py_LT);
+        PyObject *answer = PyObject_RichCompare(value, zero, Py_LT);
         const int negative = answer ? answer == Py_True : -1;
         Py_XDECREF(answer);
         return negative;
@@ -44,8 +46,10 @@ static int store_relu(char *p, PyObject *value, PyObject *zero)
         Py_XDECREF(value);
         return 0;
     }
-    if (negative)
-        Py_SETREF(value, Py_NewRef(zero));
+    if (negative) {
+        Py_DECREF(value);
+        value = Py_NewRef(zero);
+    }
     memcpy(&old, p, sizeof old);
     memcpy(p, &value, sizeof value);
     Py_XDECREF(old);

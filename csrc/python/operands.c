@@ -2,6 +2,7 @@
 
 #define NO_IMPORT_ARRAY
 #include "python/operands.h"
+#include "python/limited_api.h"
 
 #include <float.h>
 #include <math.h>
@@ -61,18 +62,19 @@ static int read_integer(long long number, PyArray_Descr *dtype, char *value)
 /* A number of another of NumPy's types, if that is promoted to the dtype. */
 static int read_promoted(PyObject *operand, PyArray_Descr *dtype, char *value)
 {
-    PyArray_Descr *given = PyArray_IsScalar(operand, Number) ? PyArray_DescrFromScalar(operand)
-                           : PyArray_CheckExact(operand)
-                               ? (PyArray_Descr *)Py_NewRef(PyArray_DESCR((PyArrayObject *)operand))
-                               : NULL;
+    PyArray_Descr *given =
+        PyArray_IsScalar(operand, Number) ? PyArray_DescrFromScalar(operand)
+        : PyArray_CheckExact(operand)
+            ? (PyArray_Descr *)Py_NewRef((PyObject *)PyArray_DESCR((PyArrayObject *)operand))
+            : NULL;
     PyArray_Descr *common = NULL;
     if (given && PyTypeNum_ISNUMBER(given->type_num) && PyTypeNum_ISNUMBER(dtype->type_num))
         common = PyArray_PromoteTypes(given, dtype);
     const int is_read =
         common && common->type_num == dtype->type_num && PyArray_Pack(dtype, value, operand) == 0;
     PyErr_Clear();
-    Py_XDECREF(given);
-    Py_XDECREF(common);
+    Py_XDECREF((PyObject *)given);
+    Py_XDECREF((PyObject *)common);
     return is_read;
 }
 

@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "python/limited_api.h"
 #include "python/operands.h"
 #include "python/types.h"
 #include "runtime/fpstatus.h"

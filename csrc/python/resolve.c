@@ -18,6 +18,7 @@
 #include <numpy/ufuncobject.h>
 
 #include "python/fast_call.h"
+#include "python/limited_api.h"
 #include "python/types.h"
 
 int (*fastrelu_register_user_dtype)(PyObject *dtype);
@@ -128,7 +129,7 @@ static int resolve(PyUFuncObject *ufunc, NPY_CASTING casting, PyArrayObject **op
     if (dtype == NULL)
         return -1;
     for (int i = 0; i < ufunc->nargs; i++)
-        dtypes[i] = (PyArray_Descr *)Py_NewRef(dtype);
+        dtypes[i] = (PyArray_Descr *)Py_NewRef((PyObject *)dtype);
     Py_DECREF(dtype);
     if (PyUFunc_ValidateCasting(ufunc, casting, operands, dtypes) == 0)
         return 0;
@@ -141,6 +142,6 @@ void fastrelu_resolve_dtypes(PyObject *object, PyObject *model)
 {
     PyUFuncObject *ufunc = (PyUFuncObject *)object;
     ufunc->type_resolver = resolve;
-    if (model != Py_None)
-        Py_XSETREF(ufunc->obj, Py_NewRef(model));
+    if (model != Py_None && ufunc->obj == NULL)
+        ufunc->obj = Py_NewRef(model);
 }
