@@ -3,6 +3,11 @@
 #ifndef FASTRELU_COMPILER_H
 #define FASTRELU_COMPILER_H
 
+#if !defined(__GNUC__) && !defined(__clang__)
+#error \
+    "build fastrelu with gcc or clang (on Windows clang-cl): others lack target regions and vectors"
+#endif
+
 #define FASTRELU_PRAGMA(text) _Pragma(#text)
 
 #if defined(__clang__)
@@ -10,16 +15,12 @@
     FASTRELU_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
 #define TARGET_END FASTRELU_PRAGMA(clang attribute pop)
 #define UNROLLED(times) FASTRELU_PRAGMA(clang loop unroll_count(times))
-#elif defined(__GNUC__)
+#else
 #define TARGET_BEGIN(features) \
     FASTRELU_PRAGMA(GCC push_options) FASTRELU_PRAGMA(GCC target(features))
 #define TARGET_END FASTRELU_PRAGMA(GCC pop_options)
 #define UNROLLED(times) FASTRELU_PRAGMA(GCC unroll times)
-#else
-#define UNROLLED(times)
 #endif
-
-#if defined(__GNUC__)
 
 /* The compiler forgets the value of an integer: otherwise it hoists every multiple of a step out of
    a loop, and spills them. */
@@ -34,16 +35,9 @@
 /* For bodies with constant arguments, which must be folded. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline, unused))
 
-#else
-#define OPAQUE(integer)
-#define SHARED static
-#define INLINE static inline
-#define ALWAYS_INLINE static inline
-#endif
-
 /* An addition keeps the order of its operands, of which the first gives the NaN if both are one.
    A compiler may swap them otherwise. */
-#if defined(__GNUC__) && defined(__x86_64__)
+#if defined(__x86_64__)
 #define KEEP_FIRST(a) __asm__("" : "+x"(a))
 #else
 #define KEEP_FIRST(a) (void)(a)
@@ -51,5 +45,12 @@
 #define KEEP_FIRST_OF_add(a) KEEP_FIRST(a)
 #define KEEP_FIRST_OF_mul(a) KEEP_FIRST(a)
 #define KEEP_FIRST_OF_sub(a) (void)(a) /* no compiler swaps these */
+
+/* Seen by who loads the library. */
+#if defined(_WIN32)
+#define EXPORTED __declspec(dllexport)
+#else
+#define EXPORTED __attribute__((visibility("default")))
+#endif
 
 #endif

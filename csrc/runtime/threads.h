@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "kernels/compiler.h"
+
 enum { FASTRELU_MAX_THREADS = 64 };
 
 /* To be called on import, with the GIL held: a fork that is under way while its handlers are
@@ -25,12 +27,7 @@ void fastrelu_parallel_for(int n_threads, size_t n_chunks, fastrelu_body *body,
                            const void *context);
 
 /* For threadpoolctl they are the exported names of the library. */
-#if defined(__GNUC__)
-#define FASTRELU_EXPORTED __attribute__((visibility("default")))
-#else
-#define FASTRELU_EXPORTED
-#endif
-FASTRELU_EXPORTED int fastrelu_get_num_threads(void);
-FASTRELU_EXPORTED void fastrelu_set_num_threads(int n);
+EXPORTED int fastrelu_get_num_threads(void);
+EXPORTED void fastrelu_set_num_threads(int n);
 
 #endif

@@ -4,6 +4,13 @@
 #define FASTRELU_ISA_X86_H
 
 #include <immintrin.h>
+#if defined(_MSC_VER) /* clang's immintrin.h leaves out what the command line does not ask for */
+#include <avxintrin.h>
+#include <avx2intrin.h>
+#include <f16cintrin.h>
+#include <avx512fintrin.h>
+#include <avx512bwintrin.h>
+#endif
 
 #include "kernels/compiler.h"
 #include "kernels/scalar.h"
