@@ -4,11 +4,11 @@
 #ifndef FASTRELU_HALF_H
 #define FASTRELU_HALF_H
 
-#include <fenv.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "kernels/compiler.h"
+#include "kernels/fpstatus.h"
 
 /* Exact. A signalling NaN stays one: the arithmetic that follows reports it. */
 SHARED float half_to_float(int16_t half)
@@ -41,7 +41,7 @@ SHARED int16_t float_to_half(float value)
         return (int16_t)(sign | 0x7E00 | (magnitude >> 13 & 0x3FF));
     if (magnitude >= 0x477FF000) { /* 65520 and above */
         if (magnitude != 0x7F800000)
-            feraiseexcept(FE_OVERFLOW);
+            fastrelu_raise_fpstatus(FASTRELU_OVERFLOW);
         return (int16_t)(sign | 0x7C00);
     }
     if (magnitude >= 0x38800000) /* 2^-14 and above; a carry goes into the exponent */
@@ -50,14 +50,14 @@ SHARED int16_t float_to_half(float value)
     const uint32_t shift = 126 - (magnitude >> 23);
     if (magnitude == 0 || shift > 25) {
         if (magnitude != 0)
-            feraiseexcept(FE_UNDERFLOW);
+            fastrelu_raise_fpstatus(FASTRELU_UNDERFLOW);
         return (int16_t)sign;
     }
     const uint32_t significand = (magnitude & 0x7FFFFF) | 0x800000;
     const uint32_t dropped = significand & ((1u << shift) - 1), half = 1u << (shift - 1);
     uint32_t kept = significand >> shift;
     if (dropped != 0)
-        feraiseexcept(FE_UNDERFLOW);
+        fastrelu_raise_fpstatus(FASTRELU_UNDERFLOW);
     kept += dropped > half || (dropped == half && (kept & 1));
     return (int16_t)(sign | kept);
 }

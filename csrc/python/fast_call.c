@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "kernels/fpstatus.h"
 #include "python/limited_api.h"
 #include "python/loops.h"
 #include "python/memory.h"
@@ -18,7 +19,6 @@
 #include "python/resolve.h"
 #include "python/types.h"
 #include "runtime/execute.h"
-#include "runtime/fpstatus.h"
 #include "runtime/overlap.h"
 
 _Static_assert((int)FASTRELU_MAX_AXES >= (int)NPY_MAXDIMS, "operands have as many axes as arrays");

@@ -3,10 +3,10 @@
 
 #include "python/loops.h"
 
+#include "kernels/fpstatus.h"
 #include "kernels/plain.h"
 #include "python/types.h"
 #include "runtime/execute.h"
-#include "runtime/fpstatus.h"
 #include "runtime/overlap.h"
 
 signed char fastrelu_dtypes[FASTRELU_TYPES];

@@ -6,9 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/fpstatus.h"
 #include "python/limited_api.h"
 #include "python/loops.h"
-#include "runtime/fpstatus.h"
 
 /* A new reference to an element; one that NumPy has not filled is None. */
 static PyObject *load(const char *p)

@@ -9,10 +9,10 @@
 
 #include <math.h>
 
+#include "kernels/fpstatus.h"
 #include "python/limited_api.h"
 #include "python/operands.h"
 #include "python/types.h"
-#include "runtime/fpstatus.h"
 
 static const char *const names[] = {"relu_sum", "relu_mean", "activity", "dead_units"};
 
@@ -48,9 +48,9 @@ static int mark_axes(PyObject *axis, int ndim, char reduced[])
 /* The type of a sum of integers in NumPy: the default integer at least. */
 static int default_sum(const PyArray_Descr *dtype)
 {
-    if (PyDataType_ELSIZE(dtype) >= (npy_intp)sizeof(long))
+    if (PyDataType_ELSIZE(dtype) >= (npy_intp)sizeof(npy_intp))
         return dtype->type_num;
-    return PyTypeNum_ISUNSIGNED(dtype->type_num) ? NPY_ULONG : NPY_LONG;
+    return PyTypeNum_ISUNSIGNED(dtype->type_num) ? NPY_UINTP : NPY_INTP;
 }
 
 /* NumPy's type number of the result, -1 if NumPy has to choose or to convert. */
@@ -212,7 +212,7 @@ static PyObject *reduce(const struct fastrelu_isa *isa, enum fastrelu_reduction_
         goto error;
     }
     if (partial && operation == FASTRELU_MEAN && reduction.kernel->partial_sums &&
-        fastrelu_get_fpstatus() & FE_OVERFLOW) {
+        fastrelu_get_fpstatus() & FASTRELU_OVERFLOW) {
         Py_XDECREF(result);
         return reduce(isa, operation, x, axis, threshold, dtype, out, keepdims, 0);
     }

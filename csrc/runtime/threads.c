@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "runtime/fpstatus.h"
+#include "kernels/fpstatus.h"
 
 static atomic_int num_threads = 1;
 
