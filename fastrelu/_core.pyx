@@ -35,6 +35,9 @@ cdef extern from "kernels/kernels.h":
     const char *fastrelu_dtype_names[]
 
 cdef extern from "kernels/plain.h":
+    """
+    _Static_assert(sizeof(fastrelu_longdouble) == NPY_SIZEOF_LONGDOUBLE, "NumPy's is another type");
+    """
     struct fastrelu_plain:
         const char *operation
         const char *types

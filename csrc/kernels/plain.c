@@ -3,11 +3,12 @@
 
 #include "kernels/plain.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "kernels/scalar.h"
+
+typedef fastrelu_longdouble longdouble;
 
 #include "kernels/predicates.inc"
 
@@ -28,8 +29,9 @@ PREDICATES(scalar)
 BIT_PREDICATES(float, 32)
 BIT_PREDICATES(double, 64)
 
-#if LDBL_MANT_DIG == 64 /* x87: sign and exponent follow a mantissa whose leading bit is explicit \
-                         */
+#if FASTRELU_LONGDOUBLE_MANT_DIG ==                                              \
+    64 /* x87: sign and exponent follow a mantissa whose leading bit is explicit \
+        */
 
 static int is_zero_longdouble(const char *p)
 {
@@ -46,7 +48,8 @@ static int is_negative_longdouble(const char *p)
     return scalar_load16(p + 8) < 0 && !is_zero_longdouble(p) && !is_nan_longdouble(p);
 }
 
-#elif LDBL_MANT_DIG == 113 /* IEEE quadruple: the layout of a double, with a wider fraction */
+#elif FASTRELU_LONGDOUBLE_MANT_DIG == \
+    113 /* IEEE quadruple: the layout of a double, with a wider fraction */
 
 static uint64_t high_half(const char *p)
 {
@@ -89,9 +92,9 @@ static int is_negative_longdouble(const char *p)
 static inline void relu_of_longdouble(const char *x, char *out)
 {
     if (is_negative_longdouble(x))
-        memset(out, 0, sizeof(long double));
+        memset(out, 0, sizeof(longdouble));
     else
-        memmove(out, x, sizeof(long double));
+        memmove(out, x, sizeof(longdouble));
 }
 
 /* Without branches: the signs of real data are not to be guessed. */
@@ -112,10 +115,10 @@ static inline void relu_of_cdouble(const char *x, char *out)
 
 static inline void relu_of_clongdouble(const char *x, char *out)
 {
-    if (IS_NEGATIVE_COMPLEX(longdouble, x, x + sizeof(long double)))
-        memset(out, 0, 2 * sizeof(long double));
+    if (IS_NEGATIVE_COMPLEX(longdouble, x, x + sizeof(longdouble)))
+        memset(out, 0, 2 * sizeof(longdouble));
     else
-        memmove(out, x, 2 * sizeof(long double));
+        memmove(out, x, 2 * sizeof(longdouble));
 }
 
 /* NaT, the least integer, passes: subtracting 1 wraps it round to the greatest. */
@@ -164,8 +167,6 @@ LOOP_1(relu_timedelta, relu_of_timedelta(x, out);)
 
 LOOP_2(add_relu_bool, const intptr_t either = *x || *y; memcpy(out, &either, sizeof either);)
 LOOP_2(clipped_relu_bool, const intptr_t both = *x && *y; memcpy(out, &both, sizeof both);)
-
-typedef long double longdouble;
 
 static longdouble load_longdouble(const char *p)
 {
