@@ -54,7 +54,7 @@ def make_extension(platform, abi3, numpy_include):
         depends=sorted(glob("csrc/**/*.[hi]*", recursive=True)),
         include_dirs=["csrc", numpy_include],
         define_macros=macros,
-        libraries=[] if platform == "win32" else ["m"],
+        libraries=["synchronization"] if platform == "win32" else ["m"],
         extra_compile_args=compile_args,
         extra_link_args=["-Wl,-s"] if STRIPPED and platform == "linux" else [],
         py_limited_api=abi3,

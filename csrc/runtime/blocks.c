@@ -7,39 +7,16 @@
 
 #include "runtime/blocks.h"
 
-#if defined(_WIN32)
-
-struct fastrelu_cache_info fastrelu_get_cache_info(void)
-{
-    return (struct fastrelu_cache_info){0, 0, 0, 0};
-}
-
-size_t fastrelu_get_cache_limit(void) { return 0; }
-void fastrelu_set_cache_limit(size_t bytes) { (void)bytes; }
-void fastrelu_set_huge_pages(int wanted) { (void)wanted; }
-void fastrelu_clear_cache(void) {}
-void fastrelu_set_idle_seconds(double seconds) { (void)seconds; }
-void fastrelu_release_idle(void) {}
-void *fastrelu_allocate(size_t bytes) { return (void)bytes, NULL; }
-void *fastrelu_allocate_zeros(size_t n, size_t each) { return (void)n, (void)each, NULL; }
-void *fastrelu_reallocate(void *data, size_t bytes) { return (void)data, (void)bytes, NULL; }
-void fastrelu_release(void *data) { (void)data; }
-void fastrelu_init_memory(void) {}
-
-#else
-
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "runtime/os.h"
 
 /* Data begin so far into a block: at the same place in a cache line as malloc's large arrays, so
    that loads from these and stores can both be aligned; and at another in a page, for a load waits
    for a store before it to the same place in another page. */
-enum { HEADER = 1024 + 16, HUGE_PAGE = 2 << 20 };
+enum { HEADER = 1024 + 16 };
 
 struct block {
     size_t size;                 /* of all of it, this header included */
@@ -50,33 +27,22 @@ struct block {
 _Static_assert(sizeof(struct block) <= HEADER, "a block begins with its struct");
 
 static struct {
-    pthread_mutex_t lock;
+    mutex lock;
     struct block *newest, *oldest;
     struct fastrelu_cache_info info;
     double idle_seconds;
-} cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .idle_seconds = 5};
+} cache = {.lock = UNLOCKED, .idle_seconds = 5};
 
 static atomic_size_t limit; /* as in cache.info */
 static atomic_int huge_pages = 1;
 
-static double now(void)
-{
-    struct timespec time;
-#if defined(CLOCK_MONOTONIC_COARSE)
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-#else
-    clock_gettime(CLOCK_MONOTONIC, &time);
-#endif
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* Sizes that differ a little share a class: there are eight from one power of two to the next. */
 static size_t size_class(size_t bytes)
 {
-    size_t step = (size_t)sysconf(_SC_PAGESIZE);
+    size_t step = page_size();
     while (step < bytes / 16)
         step *= 2;
-    return bytes > SIZE_MAX - step ? 0 : (bytes + step - 1) / step * step;
+    return (bytes + step - 1) / step * step;
 }
 
 static void take_out(struct block *block)
@@ -90,7 +56,7 @@ static void take_out(struct block *block)
 static struct block *take_out_excess(size_t most)
 {
     struct block *excess = NULL, *block;
-    const double idle_since = now() - cache.idle_seconds;
+    const double idle_since = coarse_seconds() - cache.idle_seconds;
     while ((block = cache.oldest) && (cache.info.held > most || block->freed < idle_since)) {
         take_out(block);
         block->older = excess;
@@ -104,46 +70,25 @@ static void unmap(struct block *blocks)
     while (blocks) {
         struct block *block = blocks;
         blocks = block->older;
-        munmap(block, block->size);
+        unmap_memory(block, block->size);
     }
 }
 
 static void shrink_to(size_t most)
 {
-    pthread_mutex_lock(&cache.lock);
+    lock_mutex(&cache.lock);
     struct block *excess = take_out_excess(most);
-    pthread_mutex_unlock(&cache.lock);
+    unlock_mutex(&cache.lock);
     unmap(excess);
 }
 
-static void *map(size_t size)
-{
-    const size_t around = size >= HUGE_PAGE ? HUGE_PAGE : 0;
-    char *p = mmap(NULL, size + around, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
-        return NULL;
-    if (around) {
-        const size_t before = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
-        if (before)
-            munmap(p, before);
-        if (around > before)
-            munmap(p + before + size, around - before);
-        p += before;
-#if defined(MADV_HUGEPAGE)
-        if (atomic_load(&huge_pages))
-            madvise(p, size, MADV_HUGEPAGE); /* where the system has none, it works without */
-#endif
-    }
-    return p;
-}
-
-static void before_fork(void) { pthread_mutex_lock(&cache.lock); }
-static void after_fork(void) { pthread_mutex_unlock(&cache.lock); }
+static void before_fork(void) { lock_mutex(&cache.lock); }
+static void after_fork(void) { unlock_mutex(&cache.lock); }
 
 /* A child would copy pages whose content nobody wants. */
 static void in_child(void)
 {
-    pthread_mutex_unlock(&cache.lock);
+    unlock_mutex(&cache.lock);
     shrink_to(0);
 }
 
@@ -151,17 +96,17 @@ void fastrelu_init_memory(void)
 {
     static int done;
     if (!done)
-        done = pthread_atfork(before_fork, after_fork, in_child) == 0;
+        done = at_fork(before_fork, after_fork, in_child);
 }
 
 void *fastrelu_allocate(size_t bytes)
 {
-    const size_t size = bytes > SIZE_MAX - HEADER - HUGE_PAGE ? 0 : size_class(bytes + HEADER);
+    const size_t size = bytes > PTRDIFF_MAX - HEADER ? 0 : size_class(bytes + HEADER);
     struct block *block;
 
     if (size == 0)
         return NULL;
-    pthread_mutex_lock(&cache.lock);
+    lock_mutex(&cache.lock);
     for (block = cache.newest; block; block = block->older)
         if (block->size >= size && block->size - size <= size / 4)
             break;
@@ -171,14 +116,14 @@ void *fastrelu_allocate(size_t bytes)
     } else
         cache.info.misses++;
     struct block *excess = take_out_excess(cache.info.limit);
-    pthread_mutex_unlock(&cache.lock);
+    unlock_mutex(&cache.lock);
     unmap(excess);
 
     if (block == NULL) {
-        block = map(size);
+        block = map_memory(size, atomic_load(&huge_pages));
         if (block == NULL) {
             shrink_to(0);
-            block = map(size);
+            block = map_memory(size, atomic_load(&huge_pages));
         }
         if (block == NULL)
             return NULL;
@@ -192,8 +137,8 @@ void fastrelu_release(void *data)
     if (data == NULL)
         return;
     struct block *block = (struct block *)((char *)data - HEADER), *excess;
-    pthread_mutex_lock(&cache.lock);
-    block->freed = now();
+    lock_mutex(&cache.lock);
+    block->freed = coarse_seconds();
     block->newer = NULL;
     block->older = cache.newest;
     *(cache.newest ? &cache.newest->newer : &cache.oldest) = block;
@@ -206,7 +151,7 @@ void fastrelu_release(void *data)
         excess = block;
     } else
         excess = take_out_excess(cache.info.limit);
-    pthread_mutex_unlock(&cache.lock);
+    unlock_mutex(&cache.lock);
     unmap(excess);
 }
 
@@ -235,9 +180,9 @@ void *fastrelu_reallocate(void *data, size_t bytes)
 
 struct fastrelu_cache_info fastrelu_get_cache_info(void)
 {
-    pthread_mutex_lock(&cache.lock);
+    lock_mutex(&cache.lock);
     const struct fastrelu_cache_info info = cache.info;
-    pthread_mutex_unlock(&cache.lock);
+    unlock_mutex(&cache.lock);
     return info;
 }
 
@@ -246,10 +191,10 @@ void fastrelu_set_huge_pages(int wanted) { atomic_store(&huge_pages, wanted); }
 
 void fastrelu_set_cache_limit(size_t bytes)
 {
-    pthread_mutex_lock(&cache.lock);
+    lock_mutex(&cache.lock);
     cache.info.limit = bytes;
     atomic_store(&limit, bytes);
-    pthread_mutex_unlock(&cache.lock);
+    unlock_mutex(&cache.lock);
     shrink_to(bytes);
 }
 
@@ -258,9 +203,7 @@ void fastrelu_release_idle(void) { shrink_to(SIZE_MAX); }
 
 void fastrelu_set_idle_seconds(double seconds)
 {
-    pthread_mutex_lock(&cache.lock);
+    lock_mutex(&cache.lock);
     cache.idle_seconds = seconds;
-    pthread_mutex_unlock(&cache.lock);
+    unlock_mutex(&cache.lock);
 }
-
-#endif

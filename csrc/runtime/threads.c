@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "kernels/fpstatus.h"
+#include "runtime/os.h"
+#include "runtime/wait.h"
 
 static atomic_int num_threads = 1;
 
@@ -23,34 +25,6 @@ static void run_serially(size_t n_chunks, fastrelu_body *body, const void *conte
     for (size_t chunk = 0; chunk < n_chunks; chunk++)
         body(context, chunk);
 }
-
-#if defined(_WIN32)
-
-void fastrelu_init_threads(void) {}
-
-int fastrelu_choose_threads(size_t awake, size_t woken)
-{
-    (void)awake, (void)woken;
-    return 1;
-}
-
-void fastrelu_parallel_for(int n_threads, size_t n_chunks, fastrelu_body *body, const void *context)
-{
-    (void)n_threads;
-    run_serially(n_chunks, body, context);
-}
-
-#else
-
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <unistd.h>
-#if defined(__linux__)
-#include <sys/syscall.h>
-#endif
-
-#include "runtime/wait.h"
 
 /* In nanoseconds.
 
@@ -99,8 +73,7 @@ static struct {
     int workers;      /* that run; numbered from 1: member 0 is the caller */
     int n_cpus;       /* as they were when the first worker was started */
     atomic_uint busy; /* by a call or a fork: 0, 1, or 2 if a fork waits for its end */
-    pthread_t threads[FASTRELU_MAX_THREADS];
-    long ids[FASTRELU_MAX_THREADS];
+    struct thread threads[FASTRELU_MAX_THREADS];
     atomic_llong last_call, serial_until;
 
     APART atomic_uint_least64_t asleep; /* a bit for each that sleeps, or has not been started */
@@ -152,11 +125,9 @@ static void wake_children(int me, int n_threads)
             wake(&pool.members[i].state);
 }
 
-#if defined(__linux__)
-
 static void record_cpu(int me)
 {
-    const int cpu = sched_getcpu();
+    const int cpu = current_cpu();
     if (atomic_load_explicit(&pool.members[me].cpu, memory_order_relaxed) != cpu)
         atomic_store_explicit(&pool.members[me].cpu, cpu, memory_order_relaxed);
 }
@@ -167,33 +138,15 @@ static void record_cpu(int me)
 static void leave_cpu_of_waker(int me)
 {
     const struct member *const waker = &pool.members[(me - 1) / 2];
-    const int cpu = sched_getcpu();
-    cpu_set_t usable, others;
-
-    if (cpu < 0 || cpu != atomic_load_explicit(&waker->cpu, memory_order_relaxed) ||
-        sched_getaffinity(0, sizeof usable, &usable) != 0)
-        return;
-    others = usable;
-    CPU_CLR(cpu, &others);
-    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
-        sched_setaffinity(0, sizeof usable, &usable);
+    const int cpu = current_cpu();
+    if (cpu >= 0 && cpu == atomic_load_explicit(&waker->cpu, memory_order_relaxed))
+        leave_cpu(cpu);
 }
 
-#else
-
-static void record_cpu(int me) { (void)me; }
-static void leave_cpu_of_waker(int me) { (void)me; }
-
-#endif
-
-static void *worker(void *number)
+static void worker(int me)
 {
-    const int me = (int)(intptr_t)number;
     struct member *const member = &pool.members[me];
 
-#if defined(__linux__)
-    pool.ids[me] = syscall(SYS_gettid);
-#endif
     atomic_fetch_and(&pool.asleep, ~bit(me));
     for (int crowded = 0;;) {
         unsigned called = CALLED;
@@ -204,7 +157,7 @@ static void *worker(void *number)
             leave_cpu_of_waker(me);
         }
         if (atomic_load(&member->state) == STOPPED)
-            return NULL;
+            return;
         if (!atomic_compare_exchange_strong(&member->state, &called, JOINED))
             continue;
         record_cpu(me);
@@ -220,30 +173,18 @@ static void *worker(void *number)
     }
 }
 
-static int usable_cpus(void)
-{
-#if defined(__linux__)
-    cpu_set_t cpus;
-    if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
-        return CPU_COUNT(&cpus);
-#endif
-    return (int)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 static void start(int workers)
 {
-    static const int own[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV}; /* what a thread itself causes */
-    sigset_t others, before;
-    sigfillset(&others);
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        sigdelset(&others, own[i]);
     if (pool.workers == 0)
         pool.n_cpus = usable_cpus();
-    pthread_sigmask(SIG_SETMASK, &others, &before); /* a new thread inherits it */
-    while (pool.workers < workers && pthread_create(&pool.threads[pool.workers + 1], NULL, worker,
-                                                    (void *)(intptr_t)(pool.workers + 1)) == 0)
+    while (pool.workers < workers) {
+        struct thread *const thread = &pool.threads[pool.workers + 1];
+        thread->run = worker;
+        thread->number = pool.workers + 1;
+        if (!start_thread(thread))
+            break;
         pool.workers++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
 }
 
 static void stop(void)
@@ -253,14 +194,8 @@ static void stop(void)
         wake(&pool.members[i].state);
     }
     for (; pool.workers > 0; pool.workers--) {
-        pthread_join(pool.threads[pool.workers], NULL);
+        join_thread(&pool.threads[pool.workers]);
         atomic_store(&pool.members[pool.workers].state, IDLE);
-#if defined(__linux__)
-        /* The kernel counts a joined thread a little longer, and Python counts after a fork. */
-        for (int i = 0; i < 4000 && syscall(SYS_tgkill, getpid(), pool.ids[pool.workers], 0) == 0;
-             i++)
-            sched_yield();
-#endif
     }
     atomic_store(&pool.asleep, UINT64_MAX);
 }
@@ -300,7 +235,7 @@ static void after_fork_in_child(void)
 void fastrelu_init_threads(void)
 {
     if (!pool.usable)
-        pool.usable = pthread_atfork(before_fork, after_fork, after_fork_in_child) == 0;
+        pool.usable = at_fork(before_fork, after_fork, after_fork_in_child) && stay_loaded();
 }
 
 /* Waits until a worker has done its last chunk. */
@@ -400,5 +335,3 @@ int fastrelu_choose_threads(size_t awake, size_t woken)
         return (int)most;
     return n_awake > (int)least ? n_awake : (int)least ? (int)least : 1;
 }
-
-#endif

@@ -5,14 +5,12 @@
 
 #include <limits.h>
 #include <stdatomic.h>
-#include <time.h>
+
+#include "runtime/os.h"
 
 #if defined(__linux__) && !defined(FASTRELU_WITHOUT_FUTEX)
+#define HAS_FUTEX
 #include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#else
-#include <pthread.h>
 #endif
 
 #if defined(__x86_64__)
@@ -22,13 +20,6 @@
 #else
 #define PAUSE() (void)0
 #endif
-
-static inline long long monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
 
 /* A pause takes 1 to 140 cycles, so the clock says when to end; it takes as long as some pauses. */
 enum { PAUSES_PER_LOOK = 16 };
@@ -51,18 +42,26 @@ static inline int spin_while_equal(atomic_uint *word, unsigned value, long long 
     return 1;
 }
 
-#if defined(__linux__) && !defined(FASTRELU_WITHOUT_FUTEX)
+#if defined(HAS_FUTEX) || defined(_WIN32)
 
 /* May return early. Does not begin to sleep if the word has another value. */
 static inline void sleep_while_equal(atomic_uint *word, unsigned value)
 {
+#if defined(_WIN32)
+    WaitOnAddress(word, &value, sizeof value, INFINITE);
+#else
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+#endif
 }
 
 /* Of all that sleep on a word. To be called after it has been changed. */
 static inline void wake(atomic_uint *word)
 {
+#if defined(_WIN32)
+    WakeByAddressAll(word);
+#else
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+#endif
 }
 
 static inline void lock_sleepers(void) {}
@@ -72,32 +71,32 @@ static inline void renew_sleepers(void) {}
 #else
 
 struct sleepers {
-    pthread_mutex_t lock;
+    mutex lock;
     pthread_cond_t changed;
 };
 
-static const struct sleepers no_sleepers = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER};
-static struct sleepers sleepers = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER};
+static const struct sleepers no_sleepers = {UNLOCKED, PTHREAD_COND_INITIALIZER};
+static struct sleepers sleepers = {UNLOCKED, PTHREAD_COND_INITIALIZER};
 
 static inline void sleep_while_equal(atomic_uint *word, unsigned value)
 {
-    pthread_mutex_lock(&sleepers.lock);
+    lock_mutex(&sleepers.lock);
     if (atomic_load(word) == value)
         pthread_cond_wait(&sleepers.changed, &sleepers.lock);
-    pthread_mutex_unlock(&sleepers.lock);
+    unlock_mutex(&sleepers.lock);
 }
 
 static inline void wake(atomic_uint *word)
 {
     (void)word;
-    pthread_mutex_lock(&sleepers.lock);
+    lock_mutex(&sleepers.lock);
     pthread_cond_broadcast(&sleepers.changed);
-    pthread_mutex_unlock(&sleepers.lock);
+    unlock_mutex(&sleepers.lock);
 }
 
 /* Around a fork: threads that sleep, or are about to, are not in the child. */
-static inline void lock_sleepers(void) { pthread_mutex_lock(&sleepers.lock); }
-static inline void unlock_sleepers(void) { pthread_mutex_unlock(&sleepers.lock); }
+static inline void lock_sleepers(void) { lock_mutex(&sleepers.lock); }
+static inline void unlock_sleepers(void) { unlock_mutex(&sleepers.lock); }
 static inline void renew_sleepers(void) { sleepers = no_sleepers; }
 
 #endif

@@ -691,7 +691,7 @@ def test_limits_of_control_groups(case, tmp_path, monkeypatch):
     }:
         path = Path(tmp_path, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n")
+        path.write_text(text + "\n", newline="\n")
     assert _limits.usable_cpus(tmp_path) == (cpus or 16)
     assert _limits.usable_memory(tmp_path) == (memory or everything)
 
