@@ -1,8 +1,9 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """Makes the functions of each instruction set: the boundary between the C of csrc/ and Python."""
 
 from collections import namedtuple
 from functools import partial
+from threading import RLock
 
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc
@@ -77,7 +78,7 @@ cdef extern from "runtime/execute.h":
 cdef extern from "python/types.h":
     enum:
         FASTRELU_TYPES
-    signed char fastrelu_dtypes[FASTRELU_TYPES]
+    int fastrelu_dtypes[FASTRELU_TYPES]
     int fastrelu_dtype_of(int type_num)
 
 cdef extern from "python/loops.h":
@@ -204,21 +205,30 @@ cdef struct LoopTable:
 cdef list docs = []
 cdef list ufuncs = []
 
+# Of changes to ufuncs, ours and np.maximum. What is done under it executes no bytecode: no signal
+# handler, finalizer or fork can come in between.
+cdef object ufuncs_lock = RLock()
+cdef set with_loops = set()
+
 
 cdef int add_kernels(object dtype) except -1:
     """Give a type of ml_dtypes its loop in the ufuncs with kernels; return whether it is one."""
     cdef cnp.ufunc ufunc
+    cdef int type_num = dtype.num
     name = reference.name_in_ml_dtypes(dtype)
     if name not in DTYPES:
         return name is not None
-    number = DTYPES.index(name)
-    for ufunc in ufuncs:
-        kernel = fastrelu_kernels_of(ufunc) + <int> number
-        if kernel.contiguous != NULL:
-            cnp.PyUFunc_RegisterLoopForType(
-                ufunc, dtype.num, fastrelu_kernel_loop, NULL, <void *> kernel)
-    if dtype.num < FASTRELU_TYPES:
-        fastrelu_dtypes[dtype.num] = number
+    cdef int number = DTYPES.index(name)
+    with ufuncs_lock:
+        if type_num not in with_loops:
+            for ufunc in ufuncs:
+                kernel = fastrelu_kernels_of(ufunc) + number
+                if kernel.contiguous != NULL:
+                    cnp.PyUFunc_RegisterLoopForType(
+                        ufunc, type_num, fastrelu_kernel_loop, NULL, <void *> kernel)
+            with_loops.add(type_num)
+            if type_num < FASTRELU_TYPES:
+                fastrelu_dtypes[type_num] = number
     return 1
 
 
@@ -379,14 +389,17 @@ def choose_for_maximum(bint zero_is_last, dtype, ufunc):
 
 
 def patch_maximum(maximum):
-    if not fastrelu_patch_maximum(maximum):
+    with ufuncs_lock:
+        patched = fastrelu_patch_maximum(maximum)
+    if not patched:
         raise RuntimeError(
             "np.maximum cannot be patched: it is not a ufunc of this NumPy that can be called by "
             f"vectorcall, but {maximum!r} of NumPy {np.__version__}")
 
 
 def unpatch_maximum():
-    result = fastrelu_unpatch_maximum()
+    with ufuncs_lock:
+        result = fastrelu_unpatch_maximum()
     if result == FASTRELU_NOT_PATCHED:
         raise RuntimeError("np.maximum is not patched")
     if result == FASTRELU_PATCHED_OVER:

@@ -9,7 +9,7 @@
 #include "runtime/execute.h"
 #include "runtime/overlap.h"
 
-signed char fastrelu_dtypes[FASTRELU_TYPES];
+atomic_int fastrelu_dtypes[FASTRELU_TYPES];
 
 /* np.maximum clears the flags in its loops of float32 and float64, and so those of its casts; in
    that of float16 it does not. */

@@ -5,6 +5,8 @@
 #define NO_IMPORT_ARRAY
 #include <numpy/arrayobject.h>
 
+#include <stdatomic.h>
+
 #include "runtime/blocks.h"
 
 static void *allocate(void *context, size_t bytes)
@@ -45,13 +47,14 @@ static PyObject *release_idle(PyObject *self, PyObject *args)
 static int add_gc_callback(void)
 {
     static PyMethodDef method = {"release_idle", release_idle, METH_VARARGS, NULL};
-    static int added;
-    if (added)
+    static atomic_int added;
+    if (atomic_load_explicit(&added, memory_order_relaxed) || atomic_exchange(&added, 1))
         return 0;
     PyObject *gc = PyImport_ImportModule("gc"), *callback = PyCFunction_New(&method, NULL);
     PyObject *callbacks = gc && callback ? PyObject_GetAttrString(gc, "callbacks") : NULL;
     const int failed = callbacks ? PyList_Append(callbacks, callback) : -1;
-    added = failed == 0;
+    if (failed)
+        atomic_store(&added, 0);
     Py_XDECREF(callbacks);
     Py_XDECREF(callback);
     Py_XDECREF(gc);

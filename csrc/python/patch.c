@@ -8,6 +8,7 @@
 #include <numpy/arrayobject.h>
 #include <numpy/ufuncobject.h>
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "kernels/kernels.h"
@@ -15,19 +16,20 @@
 #include "python/operands.h"
 
 static struct {
-    const struct fastrelu_kernel *kernels; /* NULL: NumPy is called */
-    int inputs;
+    const struct fastrelu_kernel *_Atomic kernels; /* NULL: NumPy is called */
+    atomic_int inputs;
 } maximum_kernels[2][NPY_NTYPES_LEGACY];
 
+/* A call may be on its way through the patch while it is undone: numpy_call stays. */
 static PyUFuncObject *patched;
-static vectorcallfunc numpy_call;
-static int patch_count;
+static _Atomic(vectorcallfunc) numpy_call;
+static atomic_int patch_count;
 
 void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc)
 {
     const int chosen = ufunc != Py_None;
-    maximum_kernels[zero_operand][type_num].kernels = chosen ? fastrelu_kernels_of(ufunc) : NULL;
     maximum_kernels[zero_operand][type_num].inputs = chosen ? ((PyUFuncObject *)ufunc)->nin : 0;
+    maximum_kernels[zero_operand][type_num].kernels = chosen ? fastrelu_kernels_of(ufunc) : NULL;
 }
 
 /* Whether it is a zero of the array's own dtype, and not -0.0: a scalar, or an array without
@@ -56,33 +58,42 @@ static inline int is_zero(PyObject *operand, PyObject *beside)
     return is_zero_of_dtype(operand, array);
 }
 
+static PyObject *call_numpy(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    return atomic_load_explicit(&numpy_call, memory_order_relaxed)(self, args, nargsf, kwnames);
+}
+
 static PyObject *call_with_zero(PyObject *self, PyObject *const *args, size_t nargsf,
                                 PyObject *kwnames, int zero_operand)
 {
     PyObject *x = args[!zero_operand], *inputs[FASTRELU_MAX_OPERANDS] = {x, x}, *out;
     const int type_num = PyArray_TYPE((PyArrayObject *)x);
+    const struct fastrelu_kernel *kernels =
+        type_num >= 0 && type_num < NPY_NTYPES_LEGACY
+            ? atomic_load_explicit(&maximum_kernels[zero_operand][type_num].kernels,
+                                   memory_order_acquire)
+            : NULL;
 
-    if (type_num >= 0 && type_num < NPY_NTYPES_LEGACY &&
-        maximum_kernels[zero_operand][type_num].kernels &&
-        fastrelu_find_output(args, PyVectorcall_NARGS(nargsf), kwnames, 2, x, &out)) {
-        PyObject *done =
-            fastrelu_call_kernel(maximum_kernels[zero_operand][type_num].kernels, inputs,
-                                 maximum_kernels[zero_operand][type_num].inputs, out);
+    if (kernels && fastrelu_find_output(args, PyVectorcall_NARGS(nargsf), kwnames, 2, x, &out)) {
+        const int n = atomic_load_explicit(&maximum_kernels[zero_operand][type_num].inputs,
+                                           memory_order_relaxed);
+        PyObject *done = fastrelu_call_kernel(kernels, inputs, n, out);
         if (done || PyErr_Occurred())
             return done;
     }
-    return numpy_call(self, args, nargsf, kwnames);
+    return call_numpy(self, args, nargsf, kwnames);
 }
 
 static PyObject *maximum_call(PyObject *self, PyObject *const *args, size_t nargsf,
                               PyObject *kwnames)
 {
+    atomic_thread_fence(memory_order_acquire); /* after the interpreter's load of this function */
     if (PyVectorcall_NARGS(nargsf) >= 2) {
         const int first = fastrelu_has_axes(args[0]), last = fastrelu_has_axes(args[1]);
         if (first != last && is_zero(args[first], args[last]))
             return call_with_zero(self, args, nargsf, kwnames, first);
     }
-    return numpy_call(self, args, nargsf, kwnames);
+    return call_numpy(self, args, nargsf, kwnames);
 }
 
 int fastrelu_patch_maximum(PyObject *maximum)
@@ -92,7 +103,7 @@ int fastrelu_patch_maximum(PyObject *maximum)
             return 0;
         patched = (PyUFuncObject *)Py_NewRef(maximum);
         numpy_call = patched->vectorcall;
-        patched->vectorcall = maximum_call;
+        __atomic_store_n(&patched->vectorcall, maximum_call, __ATOMIC_RELEASE);
     }
     patch_count++;
     return 1;
@@ -105,7 +116,7 @@ enum fastrelu_unpatched fastrelu_unpatch_maximum(void)
     if (patch_count == 1) {
         if (patched->vectorcall != maximum_call)
             return FASTRELU_PATCHED_OVER;
-        patched->vectorcall = numpy_call;
+        __atomic_store_n(&patched->vectorcall, numpy_call, __ATOMIC_RELEASE);
         Py_CLEAR(patched);
     }
     patch_count--;
