@@ -29,9 +29,9 @@ PREDICATES(scalar)
 BIT_PREDICATES(float, 32)
 BIT_PREDICATES(double, 64)
 
-#if FASTRELU_LONGDOUBLE_MANT_DIG ==                                              \
-    64 /* x87: sign and exponent follow a mantissa whose leading bit is explicit \
-        */
+#if FASTRELU_LONGDOUBLE_MANT_DIG == 64
+
+/* x87: sign and exponent follow a mantissa whose leading bit is explicit. */
 
 static int is_zero_longdouble(const char *p)
 {
@@ -48,8 +48,9 @@ static int is_negative_longdouble(const char *p)
     return scalar_load16(p + 8) < 0 && !is_zero_longdouble(p) && !is_nan_longdouble(p);
 }
 
-#elif FASTRELU_LONGDOUBLE_MANT_DIG == \
-    113 /* IEEE quadruple: the layout of a double, with a wider fraction */
+#elif FASTRELU_LONGDOUBLE_MANT_DIG == 113
+
+/* IEEE quadruple: the layout of a double, with a wider fraction. */
 
 static uint64_t high_half(const char *p)
 {
