@@ -3,7 +3,7 @@
 
 from collections import namedtuple
 from functools import partial
-from threading import RLock
+from _thread import RLock
 
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc
