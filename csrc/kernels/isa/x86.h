@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 #if defined(_MSC_VER) /* clang's immintrin.h leaves out what the command line does not ask for */
+#include <smmintrin.h>
 #include <avxintrin.h>
 #include <avx2intrin.h>
 #include <f16cintrin.h>
