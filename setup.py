@@ -1,12 +1,14 @@
 """Builds fastrelu._core: one extension of plain C files, for every instruction set at once."""
 
 import os
+import shutil
 import sys
 import sysconfig
 from glob import glob
 
 import numpy
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 # All vectors are written by hand: the scalar set stays an honest yardstick.
 UNIX_FLAGS = [
@@ -19,6 +21,9 @@ UNIX_FLAGS = [
     "-Wall",
     "-Wextra",
 ]
+
+# For clang-cl, which takes so what its driver for Unix takes. The last one is for setuptools' /GL.
+WINDOWS_FLAGS = [*(f"/clang:{flag}" for flag in UNIX_FLAGS), "-Wno-unused-command-line-argument"]
 
 # Without debug information, and names that only a debugger wants, unless it is asked for.
 STRIPPED = "-g" not in os.environ.get("CFLAGS", "").split()
@@ -47,7 +52,7 @@ def make_extension(platform, abi3, numpy_include):
     ]
     if abi3:
         macros.append(("Py_LIMITED_API", "0x{:02X}{:02X}0000".format(*ABI3_FROM)))
-    compile_args = [] if platform == "win32" else UNIX_FLAGS + ["-g0"] * STRIPPED
+    compile_args = WINDOWS_FLAGS if platform == "win32" else UNIX_FLAGS + ["-g0"] * STRIPPED
     return Extension(
         "fastrelu._core",
         sources=["fastrelu/_core.pyx", *sorted(glob("csrc/**/*.c", recursive=True))],
@@ -61,9 +66,35 @@ def make_extension(platform, abi3, numpy_include):
     )
 
 
+class BuildExtension(build_ext):
+    """On Windows compiles by clang-cl (or $CC) and links as setuptools does."""
+
+    def build_extensions(self):
+        if self.compiler.compiler_type == "msvc":
+            if not self.compiler.initialized:
+                self.compiler.initialize(self.plat_name)
+            self.compiler.cc = find_clang_cl()
+            machine = "aarch64" if self.plat_name == "win-arm64" else "x86_64"
+            self.compiler.compile_options.append(f"--target={machine}-pc-windows-msvc")
+        super().build_extensions()
+
+
+def find_clang_cl():
+    """Return the path of clang-cl, or end with the advice to install it."""
+    path = shutil.which(os.environ.get("CC") or "clang-cl")
+    if path is None or os.path.basename(path).lower() in ("cl", "cl.exe"):
+        raise SystemExit(
+            "fastrelu cannot be built by Microsoft's compiler, which lacks target regions and "
+            "vectors. Install LLVM (its installer, or 'C++ Clang tools for Windows' of Visual "
+            "Studio), and put clang-cl on PATH or its path into CC."
+        )
+    return path
+
+
 if __name__ == "__main__":
     abi3 = uses_abi3()
     setup(
         ext_modules=[make_extension(sys.platform, abi3, numpy.get_include())],
+        cmdclass={"build_ext": BuildExtension},
         options={"bdist_wheel": {"py_limited_api": "cp{}{}".format(*ABI3_FROM)}} if abi3 else {},
     )
