@@ -1,6 +1,12 @@
 """The CPUs and the memory that this process may use: the smallest limit that the system sets."""
 
 import os
+import sys
+
+if sys.platform == "win32":
+    from . import _windows as windows
+else:
+    windows = None
 
 
 def whole_number(text):
@@ -28,7 +34,7 @@ def usable_cpus(root="/"):
     try:
         cpus = len(os.sched_getaffinity(0))
     except (AttributeError, OSError):
-        cpus = os.cpu_count() or 1
+        cpus = (windows and windows.usable_cpus()) or os.cpu_count() or 1
     for group in _groups(root, "cpu"):
         texts = _read(group, "cpu.max").split() or [
             _read(group, "cpu.cfs_quota_us"),
@@ -58,7 +64,8 @@ def physical_cores(root="/"):
     try:
         cpus = os.sched_getaffinity(0)
     except (AttributeError, OSError):
-        return usable_cpus(root)
+        cpus = usable_cpus(root)
+        return min(cpus, (windows and windows.physical_cores()) or cpus)
     folder = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
     cores = {_read(root, folder.format(cpu)) or cpu for cpu in cpus}
     return min(usable_cpus(root), len(cores))
@@ -78,7 +85,7 @@ def usable_memory(root="/"):
     int
         The machine's memory, or less if a control group or the address space is limited to less.
     """
-    limits = []
+    limits = [windows.usable_memory()] if windows else []
     try:
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
         import resource
@@ -94,6 +101,8 @@ def usable_memory(root="/"):
 
 def last_level_cache():
     """Return the size in bytes of the largest cache, or 32 MiB where the system does not say."""
+    if windows:
+        return windows.largest_cache() or 32 << 20
     for level in (4, 3, 2):
         try:
             size = os.sysconf(f"SC_LEVEL{level}_CACHE_SIZE")
