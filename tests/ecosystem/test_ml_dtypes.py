@@ -567,6 +567,28 @@ print({(str(y.dtype), *y.astype(int).tolist()) for y in results})
     assert " ".join(run(code)) == "{('bfloat16', 0, 0, 1)}"
 
 
+def test_two_threads_that_find_a_dtype_unknown():
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+import numpy as np
+import fastrelu
+from fastrelu import reference
+import ml_dtypes
+name_in_ml_dtypes = reference.name_in_ml_dtypes
+both = Barrier(2)
+def name_in_both(dtype):
+    both.wait(60)
+    return name_in_ml_dtypes(dtype)
+reference.name_in_ml_dtypes = name_in_both
+x = np.array([-1, 0, 1]).astype(ml_dtypes.bfloat16)
+with ThreadPoolExecutor(2) as pool:
+    results = list(pool.map(fastrelu.relu, [x] * 2))
+print({(str(y.dtype), *y.astype(int).tolist()) for y in results})
+"""
+    assert " ".join(run(code)) == "{('bfloat16', 0, 0, 1)}"
+
+
 def test_the_fallback():
     code = """
 import os
