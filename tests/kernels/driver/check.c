@@ -43,6 +43,18 @@ void make_arenas(void)
         arenas[i] = make_guarded(ARENA);
 }
 
+char *place_in(int arena, size_t span, ptrdiff_t over)
+{
+    return arenas[arena] + (over < 0 ? (ptrdiff_t)(ARENA - span) + over + 1 : over);
+}
+
+struct window window_around(int arena, char *low, size_t span)
+{
+    char *const begin = arenas[arena], *const end = begin + ARENA, *const high = low + span;
+    return (struct window){low - begin < MARGIN ? begin : low - MARGIN,
+                           end - high < MARGIN ? end : high + MARGIN};
+}
+
 uint64_t load_element(const char *p, size_t itemsize)
 {
     uint8_t bits8;
@@ -75,7 +87,14 @@ void store_element(char *p, size_t itemsize, uint64_t bits)
 
 static uint64_t random_state;
 
-void seed_random(uint64_t seed) { random_state = seed * 0x9E3779B97F4A7C15 + 1; }
+void seed_random(const char *set, const char *operation, int dtype)
+{
+    random_state = (uint64_t)dtype;
+    for (; *set; set++)
+        random_state = random_state * 0x9E3779B97F4A7C15 + (unsigned char)*set;
+    for (; *operation; operation++)
+        random_state = random_state * 0x9E3779B97F4A7C15 + (unsigned char)*operation;
+}
 
 uint64_t next_random(void)
 {
@@ -190,14 +209,13 @@ size_t make_values(int dtype, size_t most, uint64_t values[])
     return n;
 }
 
-int check_window(const char *window, char *image, size_t size, const char *what)
+void check_bytes(const char *what, const char *expected, const char *got, size_t size)
 {
-    if (memcmp(window, image, size) == 0)
-        return 1;
+    if (memcmp(expected, got, size) == 0)
+        return;
     for (size_t i = 0; i < size; i++)
-        if (window[i] != image[i]) {
-            report(what, i, (uint8_t)image[i], (uint8_t)window[i]);
-            break;
+        if (expected[i] != got[i]) {
+            report(what, i, (uint8_t)expected[i], (uint8_t)got[i]);
+            return;
         }
-    return 0;
 }

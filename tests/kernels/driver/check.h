@@ -50,32 +50,41 @@ void check_flags(uint8_t expected, uint8_t open_flags);
 extern char *arenas[ARENAS];
 void make_arenas(void);
 
+/* `over` bytes behind the beginning of an arena, or where that is below zero, so far before its end
+   that -1 is at the end. */
+char *place_in(int arena, size_t span, ptrdiff_t over);
+
+/* An operand with the margin beside it, as far as the arena goes. */
+struct window {
+    char *from, *to;
+};
+struct window window_around(int arena, char *low, size_t span);
+
 uint64_t load_element(const char *p, size_t itemsize);
 void store_element(char *p, size_t itemsize, uint64_t bits);
 
 uint64_t next_random(void);
-void seed_random(uint64_t seed);
+/* The same for each run, and other ones for each set. */
+void seed_random(const char *set, const char *operation, int dtype);
 static inline size_t random_below(size_t n) { return (size_t)(next_random() >> 33) % n; }
 
 /* Up to `most` different values of a dtype: all of them if they are so few, else the special ones
    first, then random ones. Returns how many. */
 size_t make_values(int dtype, size_t most, uint64_t values[]);
 
-/* Compares the bytes around an operand with their image; both have `size` bytes. Elements that
-   may be any NaN are taken over into the image. Returns 1 where they are equal. */
-int check_window(const char *window, char *image, size_t size, const char *what);
-
-/* Whether two NaNs give the same result here whatever the set. */
-#if defined(__x86_64__)
-enum { NAN_IS_FIXED = 0 };
-#else
-enum { NAN_IS_FIXED = 0 };
-#endif
+/* Compares bytes with their image. */
+void check_bytes(const char *what, const char *expected, const char *got, size_t size);
 
 extern const struct fastrelu_isa fastrelu_scalar;
 
 /* The parts of the driver. Each checks the sets of a list, which ends with NULL. */
 void check_operations(const struct fastrelu_isa *const sets[], struct situation counts[],
                       const struct selection *selection);
+void check_masks(const struct fastrelu_isa *const sets[], struct situation counts[],
+                 const struct selection *selection);
+void check_reductions(const struct fastrelu_isa *const sets[], struct situation counts[],
+                      const struct selection *selection);
+void check_runtime(const struct fastrelu_isa *const sets[], struct situation counts[],
+                   const struct selection *selection);
 
 #endif

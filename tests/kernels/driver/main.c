@@ -89,6 +89,9 @@ int main(int argc, char **argv)
     signal(SIGBUS, on_signal);
 #endif
     check_operations(sets, counts, &selection);
+    check_masks(sets, counts, &selection);
+    check_reductions(sets, counts, &selection);
+    check_runtime(sets, counts, &selection);
     for (int i = 0; i < n; i++) {
         printf("%s: %zu checks, %zu mismatches\n", counts[i].isa->name, counts[i].checks,
                counts[i].mismatches);
