@@ -205,7 +205,7 @@ size_t make_values(int dtype, size_t most, uint64_t values[])
             n = add_value(values, n, most, (sign / 2 * 3 + (uint64_t)i) & all);
         }
     while (n < most)
-        n = add_value(values, n, most, next_random() & all);
+        values[n++] = next_random() & all;
     return n;
 }
 

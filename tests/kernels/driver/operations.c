@@ -163,9 +163,22 @@ static struct window window_of(const struct call *call, int operand)
                          span_of(call->n, call->steps[operand]));
 }
 
-static int is_dense(const struct call *call, int operand)
+#define SCATTER(itemsize)                                        \
+    for (size_t i = 0; i < n; i++, to += step, from += itemsize) \
+        memcpy(to, from, itemsize);
+
+static void scatter(char *to, ptrdiff_t step, const char *from, size_t n)
 {
-    return call->steps[operand] == (ptrdiff_t)table.itemsize;
+    if (step == (ptrdiff_t)table.itemsize)
+        memcpy(to, from, n * table.itemsize);
+    else if (table.itemsize == 1)
+        SCATTER(1)
+    else if (table.itemsize == 2)
+        SCATTER(2)
+    else if (table.itemsize == 4)
+        SCATTER(4)
+    else
+        SCATTER(8)
 }
 
 static void run(const char *entry, fastrelu_loop *loop, const struct call *call)
@@ -191,22 +204,12 @@ static void run(const char *entry, fastrelu_loop *loop, const struct call *call)
     }
     const size_t size = (size_t)(window.to - window.from);
     memset(window.from, SENTINEL, size);
-    for (int i = 0; i < inputs; i++) {
-        const char *in = stream->inputs[i] + first * itemsize;
-        if (is_dense(call, i))
-            memcpy(call->args[i], in, n * itemsize);
-        else
-            for (size_t j = 0; j < (call->steps[i] ? n : 1); j++)
-                memcpy(call->args[i] + (ptrdiff_t)j * call->steps[i], in + j * itemsize, itemsize);
-    }
+    for (int i = 0; i < inputs; i++)
+        scatter(call->args[i], call->steps[i], stream->inputs[i] + first * itemsize,
+                call->steps[i] ? n : 1);
     char *const expected = image + (call->args[out] - window.from);
     memcpy(image, window.from, size);
-    if (is_dense(call, out))
-        memcpy(expected, stream->outputs + first * itemsize, n * itemsize);
-    else
-        for (size_t j = 0; j < n; j++)
-            memcpy(expected + (ptrdiff_t)j * call->steps[out],
-                   stream->outputs + (first + j) * itemsize, itemsize);
+    scatter(expected, call->steps[out], stream->outputs + first * itemsize, n);
     for (size_t j = 0; j < n; j++) {
         flags |= stream->flags[first + j];
         open_flags |= stream->open_flags[first + j];
