@@ -126,20 +126,30 @@ def patched_numpy():
 
 
 def _choose(zero_is_last, dtype):
-    """Return the ufunc that gives, of the array alone, what np.maximum gives here; or None."""
+    """Return the ufunc that gives, of `operands_of`, what np.maximum gives here; or None."""
     with np.errstate(all="ignore"):
-        for ufunc in functions.relu, functions.relu_backward:
+        for ufunc in functions.relu, functions.relu_backward, functions.add_relu:
             for x in _probes(dtype):
                 expected = np.maximum(x, 0) if zero_is_last else np.maximum(0, x)
-                if ufunc(*[x] * ufunc.nin).tobytes() != expected.tobytes():
+                if ufunc(*operands_of(ufunc, x)).tobytes() != expected.tobytes():
                     break
             else:
                 return ufunc
     return None
 
 
+def operands_of(ufunc, x):
+    """
+    Return the operands with which a ufunc takes the maximum of an array and 0.
+
+    The sum of x and 0.0 is 0.0 for -0.0, and a quiet NaN for a signalling one: the bits of the
+    instruction FMAX of AArch64.
+    """
+    return [x, 0] if ufunc is functions.add_relu else [x] * ufunc.nin
+
+
 def _probes(dtype):
-    """Return arrays with signed zeros and NaNs, in the body of a loop and in its tail."""
+    """Return arrays with signed zeros and NaNs at every place of a loop and its tail."""
     if dtype.kind == "f":
         bits = np.dtype(f"u{dtype.itemsize}")
         sign = 1 << (8 * dtype.itemsize - 1)
@@ -150,7 +160,9 @@ def _probes(dtype):
     else:
         info = np.iinfo(dtype)
         values = np.array([info.min, info.min // 2, info.min + 1, 0, 1, info.max], dtype)
-    return [values[n:] for n in range(len(values))] + [np.tile(values, 50)]
+    repeated = np.resize(values, 2000)
+    cuts = [slice(n) for n in (1, 3, 15, 699)] + [slice(0, 399, 2)]
+    return [repeated[start:][cut] for start in range(len(values)) for cut in cuts]
 
 
 def patch_sklearn(module=None, stacklevel=None):

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ._backend import functions, isa
-from ._patch import _choose, _probes
+from ._patch import _choose, _probes, operands_of
 
 DTYPES = [np.dtype("f4"), np.dtype("f8")]  # of all that scikit-learn's perceptrons compute
 
-# What gives the bits of np.maximum(x, 0), by dtype, from x as each operand.
+# What gives the bits of np.maximum(x, 0), by dtype, from `operands_of` it and x.
 kernels = {}
 if isa != "python":
     kernels = {dtype: kernel for dtype in DTYPES if (kernel := _choose(True, dtype))}
@@ -23,8 +23,11 @@ def relu(X):  # noqa: N803
     kernel = kernels.get(X.dtype) if type(X) is np.ndarray else None
     if kernel is None:
         np.maximum(X, 0, out=X)
+    elif kernel is functions.add_relu:  # it reports signalling NaNs, np.maximum does not
+        with np.errstate(invalid="ignore"):
+            kernel(*operands_of(kernel, X), out=X)
     else:
-        kernel(*[X] * kernel.nin, out=X)
+        kernel(*operands_of(kernel, X), out=X)
 
 
 def relu_derivative(Z, delta):  # noqa: N803

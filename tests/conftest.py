@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import signal
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from helpers import NEVER, OPERATIONS, SENTINEL, oracle_of, thresholds
 
 import fastrelu
+from fastrelu import _core, _patch
 
 pytest.register_assert_rewrite("calls")
 
@@ -177,3 +179,23 @@ def in_chunks(request, chunked):
     """Have every call run whole, or in chunks by three threads."""
     if request.param != "whole":
         chunked(3, "streamed" in request.param)
+
+
+@pytest.fixture
+def choose_for_maximum():
+    """
+    Return choose_for_maximum(ufunc, char): np.maximum of a zero and a type takes its kernels.
+
+    np.maximum is patched, in both orders of operands, until the test ends.
+    """
+    orders, chosen = [False, True], set()
+
+    def choose_for_maximum(ufunc, char):
+        chosen.add(np.dtype(char))
+        for zero_is_last in orders:
+            _core.choose_for_maximum(zero_is_last, np.dtype(char), ufunc)
+
+    with fastrelu.patched_numpy():
+        yield choose_for_maximum
+    for zero_is_last, dtype in itertools.product(orders, chosen):
+        _core.choose_for_maximum(zero_is_last, dtype, _patch._choose(zero_is_last, dtype))

@@ -11,14 +11,19 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "kernels/fpstatus.h"
 #include "kernels/kernels.h"
 #include "python/fast_call.h"
 #include "python/operands.h"
+#include "python/types.h"
 
 static struct {
     const struct fastrelu_kernel *_Atomic kernels; /* NULL: NumPy is called */
     atomic_int inputs;
 } maximum_kernels[2][NPY_NTYPES_LEGACY];
+
+/* Those of an operation that adds the zero. NumPy's maximum clears the flags that it raises. */
+static struct fastrelu_kernel silent_kernels[FASTRELU_N_DTYPES];
 
 /* A call may be on its way through the patch while it is undone: numpy_call stays. */
 static PyUFuncObject *patched;
@@ -28,8 +33,16 @@ static atomic_int patch_count;
 void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc)
 {
     const int chosen = ufunc != Py_None;
+    const struct fastrelu_kernel *kernels = chosen ? fastrelu_kernels_of(ufunc) : NULL;
+
+    if (chosen && kernels[fastrelu_dtype_of(type_num)].status == FASTRELU_IEEE) {
+        memcpy(silent_kernels, kernels, sizeof silent_kernels);
+        for (int dtype = 0; dtype < FASTRELU_N_DTYPES; dtype++)
+            silent_kernels[dtype].status = FASTRELU_QUIET;
+        kernels = silent_kernels;
+    }
     maximum_kernels[zero_operand][type_num].inputs = chosen ? ((PyUFuncObject *)ufunc)->nin : 0;
-    maximum_kernels[zero_operand][type_num].kernels = chosen ? fastrelu_kernels_of(ufunc) : NULL;
+    maximum_kernels[zero_operand][type_num].kernels = kernels;
 }
 
 /* Whether it is a zero of the array's own dtype, and not -0.0: a scalar, or an array without
@@ -75,9 +88,16 @@ static PyObject *call_with_zero(PyObject *self, PyObject *const *args, size_t na
             : NULL;
 
     if (kernels && fastrelu_find_output(args, PyVectorcall_NARGS(nargsf), kwnames, 2, x, &out)) {
+        if (kernels == silent_kernels) {
+            if (fegetround() != FE_TONEAREST) /* downwards, -0.0 + 0.0 is -0.0 */
+                return call_numpy(self, args, nargsf, kwnames);
+            inputs[1] = args[zero_operand];
+        }
         const int n = atomic_load_explicit(&maximum_kernels[zero_operand][type_num].inputs,
                                            memory_order_relaxed);
         PyObject *done = fastrelu_call_kernel(kernels, inputs, n, out);
+        if (kernels == silent_kernels)
+            fastrelu_clear_fpstatus();
         if (done || PyErr_Occurred())
             return done;
     }

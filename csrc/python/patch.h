@@ -6,8 +6,8 @@
 #include <Python.h>
 
 /* Whose kernels give the maximum of arrays of a type and the zero that is operand number
-   zero_operand (0 or 1): those of one of our ufuncs, which is called with the array as every input.
- */
+   zero_operand (0 or 1): those of one of our ufuncs, or None. A QUIET operation is called with the
+   array as every input, an IEEE one with the array and the zero, and reports nothing. */
 void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc);
 
 /* Gives np.maximum the way in. Returns whether this NumPy lets it. To be undone as often. Patches

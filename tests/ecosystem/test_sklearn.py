@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     from threadpoolctl import threadpool_limits  # which scikit-learn needs
 
     import fastrelu.sklearn
-    from fastrelu import _sklearn
+    from fastrelu import _patch, _sklearn
 
 if fastrelu.isa == "python":
     pytest.skip("nothing is compiled", allow_module_level=True)
@@ -454,11 +454,27 @@ def test_fused_sum_has_the_same_bits(char, random_values):
     assert np.isnan(result[both_nan]).all()
 
 
-@pytest.mark.parametrize("kernel", [fastrelu.relu, fastrelu.relu_backward])
+every_kernel_of_maximum = pytest.mark.parametrize(
+    "kernel", [fastrelu.relu, fastrelu.relu_backward, fastrelu.add_relu]
+)
+
+
+@every_kernel_of_maximum
+def test_relu_by_each_kernel(kernel, monkeypatch):
+    monkeypatch.setitem(_sklearn.kernels, np.dtype("f8"), kernel)
+    x = np.array([0x7FF0000000000001, 1 << 63, 0, 0xBFF << 52, 0x3FF << 52], "u8").view("f8")
+    with np.errstate(all="ignore"):
+        expected = kernel(*_patch.operands_of(kernel, x))
+    with np.errstate(all="raise"):
+        _sklearn.relu(x)
+    assert bits(x) == bits(expected)
+
+
+@every_kernel_of_maximum
 def test_fused_sum_of_negative_zeros(kernel, monkeypatch):
     monkeypatch.setitem(_sklearn.kernels, np.dtype("f8"), kernel)
     expected, result = np.full((3, 20), -0.0), np.full((3, 20), -0.0)
-    kernel(*[expected] * kernel.nin, out=expected)
+    kernel(*_patch.operands_of(kernel, expected), out=expected)
     _sklearn.add_relu(result, np.full(20, -0.0))
     assert bits(result) == bits(expected)
 

@@ -73,6 +73,7 @@ def find_fenv():
 
 LIBM = find_fenv()
 ALL_FLAGS = {"x86_64": 0x3D, "AMD64": 0x1F, "aarch64": 0x1F, "arm64": 0x1F}.get(platform.machine())
+DOWNWARDS = {"x86_64": 0x400, "aarch64": 0x800000, "arm64": 0x800000}.get(platform.machine())
 
 
 def raise_flags():
@@ -100,6 +101,30 @@ def flags_after():
 def test_flags_are_seen(flags_after):
     assert flags_after(float.__mul__, 1e300, 1e300) != 0
     assert flags_after(float.__mul__, 1.0, 1.0) == 0
+
+
+@pytest.mark.parametrize("char", "fd")
+def test_a_patched_maximum_leaves_no_flags(flags_after, choose_for_maximum, random_values, char):
+    choose_for_maximum(fastrelu.add_relu, char)  # which raises some
+
+    def check(n):
+        x = random_values(np.dtype(char), n, 1)
+        assert flags_after(np.maximum, 0, x) == flags_after(np.maximum, x, 0) == 0
+
+    assert failing(check, [1, 16, N]) == []
+
+
+@pytest.mark.skipif(None in (LIBM, DOWNWARDS), reason="there is no libm that rounds downwards")
+def test_a_patched_maximum_rounded_downwards(choose_for_maximum):
+    choose_for_maximum(fastrelu.add_relu, "f")  # which gives -0.0 then
+    x = np.full(3, -0.0, "f")
+    LIBM.fesetround(DOWNWARDS)
+    try:
+        patched = np.maximum(x, 0).tobytes()
+        choose_for_maximum(None, "f")
+        assert np.maximum(x, 0).tobytes() == patched
+    finally:
+        LIBM.fesetround(0)
 
 
 quiet_kernels = pytest.mark.parametrize(

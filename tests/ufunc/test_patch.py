@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import KERNEL_TYPES, failing
+from helpers import KERNEL_TYPES, failing, oracle_of
 
 import fastrelu
 
@@ -22,7 +22,8 @@ except ImportError:
 if fastrelu.isa == "python":
     pytest.skip("nothing is compiled", allow_module_level=True)
 
-from fastrelu import _core, _patch
+from fastrelu import _patch
+from fastrelu._tool.check import first_difference
 
 maximum = np.maximum  # by name, as others have it
 LARGE = (1 << 20) + 24  # elements: the new output is from fastrelu's memory, whatever the dtype
@@ -163,16 +164,37 @@ def test_takes_the_kernels_where_the_output_is_none(patched):
 
 
 @pytest.mark.parametrize("output", ["given", "tuple", "in place"])
-def test_takes_the_kernels_with_an_output(output, monkeypatch):
-    other = fastrelu.relu_backward
-    dtype = np.dtype("f4")
-    _core.choose_for_maximum(False, dtype, other)  # which loses the sign of -0.0
-    try:
-        with fastrelu.patched_numpy():
-            x = np.array([-0.0], dtype)
-            assert not np.signbit(np.maximum(0, x, **OUTPUTS[output](x)))
-    finally:
-        _core.choose_for_maximum(False, dtype, _patch._choose(False, dtype))
+@pytest.mark.parametrize("keeps_sign_of_zero", [False, True])
+def test_takes_the_kernels_with_an_output(keeps_sign_of_zero, output, choose_for_maximum):
+    choose_for_maximum(fastrelu.relu if keeps_sign_of_zero else fastrelu.relu_backward, "f4")
+    x = np.array([-0.0], "f4")
+    assert np.signbit(maximum(0, x, **OUTPUTS[output](x))) == keeps_sign_of_zero
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_numpy_computes_where_no_kernels_are_chosen(order, choose_for_maximum):
+    x = np.ones(LARGE, "f4")
+    choose_for_maximum(fastrelu.relu, "f4")
+    assert get_handler_name(order(0, x)) == "fastrelu"
+    choose_for_maximum(None, "f4")
+    assert get_handler_name(order(0, x)) != "fastrelu"
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("char", "fd")
+def test_sums_with_the_zero(char, order, choose_for_maximum, in_chunks, random_values):
+    choose_for_maximum(fastrelu.add_relu, char)
+
+    def check(case):
+        layout, output, zero = case
+        x = LAYOUTS[layout](random_values(np.dtype(char), 4096, 1).copy())
+        expected = oracle_of("add_relu")(x, 0)
+        with np.errstate(all="raise"):
+            result = order(ZEROS[zero](x.dtype), x, **OUTPUTS[output](x))
+        assert first_difference(result, expected) is None
+
+    outputs = [output for output in OUTPUTS if output != "shifted"]  # NumPy takes that
+    assert failing(check, itertools.product(LAYOUTS, outputs, ZEROS)) == []
 
 
 NAN = np.array(0x7FC00001, "u4").view("f4")[()]
@@ -318,10 +340,12 @@ def test_methods(method):
     assert after == before
 
 
-def test_raises_no_floating_point_error(patched):
+@pytest.mark.parametrize("order", ORDERS)
+def test_raises_no_floating_point_error(order):
     x = np.array([0x7F800001, 0x7FC00000, 0x80000001, 0xFF800000], "u4").view("f4")
-    with np.errstate(all="raise"):
-        assert maximum(0, x).tobytes() == fastrelu.relu(x).tobytes()
+    before = order(0, x).tobytes()
+    with np.errstate(all="raise"), fastrelu.patched_numpy():
+        assert order(0, x).tobytes() == before
 
 
 def test_stays_the_same_object(patched):
@@ -395,7 +419,8 @@ def test_leaves_alone_what_numpy_gives_otherwise(char, zero_is_last, monkeypatch
 @pytest.mark.parametrize("char", KERNEL_TYPES)
 @pytest.mark.parametrize("zero_is_last", [False, True])
 def test_chooses_a_kernel(zero_is_last, char):
-    assert _patch._choose(zero_is_last, np.dtype(char)) in (fastrelu.relu, fastrelu.relu_backward)
+    kernels = [fastrelu.relu, fastrelu.relu_backward, fastrelu.add_relu]
+    assert _patch._choose(zero_is_last, np.dtype(char)) in kernels
 
 
 def test_calls_at_once():

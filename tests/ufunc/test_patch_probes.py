@@ -1,4 +1,4 @@
-"""Patching is silent, whatever flags another library's loops of np.maximum raise."""
+"""Patching is silent whatever np.maximum's loops raise, and finds what depends on the place."""
 
 import os
 import subprocess
@@ -44,9 +44,34 @@ def test_the_probes_are_silent(flagged, char, zero_is_last, mode, capfd):
         warnings.simplefilter("error")
         chosen = _patch._choose(zero_is_last, np.dtype(char))
         assert np.geterr() == dict.fromkeys(["divide", "over", "under", "invalid"], mode)
-    assert chosen in (fastrelu.relu, fastrelu.relu_backward)
+    assert chosen in (fastrelu.relu, fastrelu.relu_backward, fastrelu.add_relu)
     assert not calls
     assert capfd.readouterr() == ("", "")
+
+
+PLACES = {
+    "first": lambda n: slice(1),
+    "last": lambda n: slice(n - 1, n),
+    "even": lambda n: slice(0, n, 2),
+    "far": lambda n: slice(600, n),
+    **{f"after {k} lanes": lambda n, k=k: slice(n // k * k, n) for k in (2, 4, 8, 16, 32, 64)},
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+@pytest.mark.parametrize("char", "efd")
+def test_no_kernel_where_the_sign_of_zero_depends_on_the_place(char, zero, place, monkeypatch):
+    maximum = np.maximum
+
+    def by_place(a, b):
+        result = maximum(a, b)
+        signed = np.full_like(result, -zero)
+        signed[place(result.size)] = zero
+        return np.where(result == 0, signed, result)
+
+    monkeypatch.setattr(np, "maximum", by_place)
+    assert [_patch._choose(order, np.dtype(char)) for order in (False, True)] == [None, None]
 
 
 @pytest.mark.parametrize("option", ["raise", "warn"])
