@@ -55,6 +55,30 @@ emulate() {
     QEMU_CPU=$cpu "qemu-$machine-static" -L "/usr/$triple" "$folder/$machine" "${options[@]}"
 }
 
+# By zig, or by clang with the headers and libraries of mingw-w64: gcc does not align AVX registers
+# on the stack of 64-bit Windows (its bug 54412).
+windows() {
+    local compiler libraries=() wine=
+    for wine in wine64 /usr/lib/wine/wine64 wine; do
+        command -v "$wine" >/dev/null && break
+        wine=
+    done
+    need "${wine:-wine64}" wine64
+    if "${PYTHON:-python3}" -m ziglang version >/dev/null 2>&1; then
+        compiler=("${PYTHON:-python3}" -m ziglang cc -target x86_64-windows-gnu -fno-sanitize=all)
+    else
+        need clang clang
+        need x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64
+        compiler=(clang --target=x86_64-w64-mingw32)
+        libraries=(-static "-L$(dirname "$(x86_64-w64-mingw32-gcc -print-libgcc-file-name)")")
+    fi
+    libraries+=(-lsynchronization)
+    build "$folder/windows.exe" "${compiler[@]}"
+    # Wine waits for a terminal that is not there.
+    WINEDEBUG=-all WINEPREFIX=$folder/wine "$wine" "$folder/windows.exe" "${options[@]}" \
+        </dev/null 2>/dev/null | cat
+}
+
 run_target() {
     local libraries=(-lm -lpthread)
     case $1 in
@@ -68,6 +92,7 @@ run_target() {
     s390x) emulate s390x-linux-gnu s390x max "gcc-s390x-linux-gnu libc6-dev-s390x-cross" ;;
     riscv64) emulate riscv64-linux-gnu riscv64 rv64 "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross" ;;
     ppc64le) emulate powerpc64le-linux-gnu ppc64le power9 "gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross" ;;
+    windows) windows ;;
     *) usage >&2 && exit 2 ;;
     esac
 }
