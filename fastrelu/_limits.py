@@ -1,7 +1,9 @@
-"""The CPUs and the memory that this process may use: the smallest limit that the system sets."""
+"""The CPUs and the memory that this process may use, by the smallest limit, and the caches."""
 
 import os
 import sys
+
+from . import _macos as macos
 
 if sys.platform == "win32":
     from . import _windows as windows
@@ -59,13 +61,14 @@ def physical_cores(root="/"):
     -------
     int
         The number of `usable_cpus`, or that of the cores that its affinity leaves if it is smaller:
-        CPUs that are threads of the same core count as one.
+        CPUs that are threads of the same core count as one. On macOS that of the fast cores.
     """
     try:
         cpus = os.sched_getaffinity(0)
     except (AttributeError, OSError):
         cpus = usable_cpus(root)
-        return min(cpus, (windows and windows.physical_cores()) or cpus)
+        cores = windows.physical_cores() if windows else macos.physical_cores()
+        return min(cpus, cores or cpus)
     folder = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
     cores = {_read(root, folder.format(cpu)) or cpu for cpu in cpus}
     return min(usable_cpus(root), len(cores))
@@ -99,16 +102,54 @@ def usable_memory(root="/"):
     return min((limit for limit in limits if limit is not None and limit > 0), default=1 << 30)
 
 
-def last_level_cache():
-    """Return the size in bytes of the largest cache, or 32 MiB where the system does not say."""
+def caches(root="/"):
+    """
+    Return the sizes of the data caches of the first core, as far as the system tells them.
+
+    Parameters
+    ----------
+    root : str or path, optional
+        The folder that holds /proc and /sys.
+
+    Returns
+    -------
+    dict
+        Bytes by name: "L1", "L2", ...
+    """
+    found = macos.caches()
+    for index in range(8):
+        folder = os.path.join(root, "sys/devices/system/cpu/cpu0/cache", f"index{index}")
+        level, kind, size = (_read(folder, name) for name in ("level", "type", "size"))
+        if not level:
+            break
+        if kind in ("Data", "Unified"):
+            found[f"L{level}"] = 1024 * (whole_number(size.removesuffix("K")) or 0)
+    return {level: size for level, size in found.items() if size}
+
+
+def last_level_cache(root="/"):
+    """
+    Return the size of the largest cache.
+
+    Parameters
+    ----------
+    root : str or path, optional
+        The folder that holds /proc and /sys.
+
+    Returns
+    -------
+    int
+        Bytes; 32 MiB where the system tells none beyond the first level.
+    """
     if windows:
         return windows.largest_cache() or 32 << 20
+    known = caches(root)
     for level in (4, 3, 2):
-        try:
+        try:  # glibc answers 0 on AArch64
             size = os.sysconf(f"SC_LEVEL{level}_CACHE_SIZE")
         except (AttributeError, OSError, ValueError):
-            break
-        if size > 0:
+            size = 0
+        if size > 0 or (size := known.get(f"L{level}", 0)):
             return size
     return 32 << 20
 

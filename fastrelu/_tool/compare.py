@@ -12,8 +12,9 @@ import numpy as np
 
 import fastrelu
 
+from .. import _macos as macos
 from .. import reference
-from .._limits import usable_cpus
+from .._limits import caches, usable_cpus
 from . import operations
 from .check import first_difference, unequal
 
@@ -263,33 +264,29 @@ def random_array(dtype, n, seed=0):
     return np.resize(values.astype(dtype), n).astype(dtype, copy=False)  # resize makes it native
 
 
-def caches():
-    """Return the bytes of each data cache of the first core by name, if Linux reports them."""
-    found = {}
-    for entry in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+def processor(root="/"):
+    """Return the processor's name, as far as the system tells it."""
+    if name := macos.processor():
+        return name
+    texts = {}
+    for name in "proc/cpuinfo", "proc/device-tree/model":
         try:
-            level, kind, size = (
-                (entry / name).read_text().strip() for name in ("level", "type", "size")
-            )
-            if kind != "Instruction":
-                found[f"L{level}"] = int(size.removesuffix("K")) * 1024
-        except (OSError, ValueError):
-            continue
-    return found
+            texts[name] = Path(root, name).read_text(errors="replace").strip("\0\n ")
+        except OSError:
+            texts[name] = ""
+    lines = [line.partition(":") for line in texts["proc/cpuinfo"].splitlines()]
+    values = {key.strip(): value.strip() for key, _, value in reversed(lines)}  # of the first CPU
+    if name := values.get("model name") or texts["proc/device-tree/model"]:
+        return name
+    # On AArch64 Linux knows no names: 0x41 and 0xd0c are ARM's Neoverse N1.
+    numbers = [f"{key} {values[key]}" for key in ("CPU implementer", "CPU part") if key in values]
+    return ", ".join([platform.processor() or platform.machine(), *numbers])
 
 
 def machine():
     """Return the processor's name, the usable cores, the caches and the system as a dict."""
-    cpu = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                cpu = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
     return {
-        "cpu": cpu,
+        "cpu": processor(),
         "cores": usable_cpus(),
         "cache_bytes": caches(),
         "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",

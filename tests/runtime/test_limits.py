@@ -1,5 +1,6 @@
-"""The limits of control groups are found however they are written, and never fail an import."""
+"""Limits and caches are found however the system writes them, and never fail an import."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 import fastrelu
 from fastrelu import _limits
+from fastrelu._tool import compare
 
 QUOTA = {"cpu.cfs_quota_us": "300000", "cpu.cfs_period_us": "100000"}
 
@@ -130,6 +132,154 @@ def test_a_number_that_cannot_be_read_is_no_limit(root, text):
     folder = root("0::/\n", {"cpu.max": text, "memory.max": text})
     assert _limits.usable_cpus(folder) == 16
     assert _limits.usable_memory(folder) == everything
+
+
+def cache_files(*caches):
+    """Return the files of /sys about caches of a level, a type and a size."""
+    return {
+        f"cache/index{index}/{name}": text
+        for index, cache in enumerate(caches)
+        for name, text in zip(["level", "type", "size"], cache, strict=True)
+    }
+
+
+L1 = ("1", "Data", "64K"), ("1", "Instruction", "48K")
+CACHES = {
+    "none": ([], {}, 32 << 20),
+    "the first level alone": (L1, {"L1": 64 << 10}, 32 << 20),
+    "two levels": ([*L1, ("2", "Unified", "1024K")], {"L1": 64 << 10, "L2": 1 << 20}, 1 << 20),
+    "three levels, in another order": (
+        [("3", "Unified", "32768K"), *L1, ("2", "Unified", "512K")],
+        {"L1": 64 << 10, "L2": 512 << 10, "L3": 32 << 20},
+        32 << 20,
+    ),
+    "a size that is no number": (
+        [*L1, ("2", "Unified", "512K"), ("3", "Unified", "much")],
+        {"L1": 64 << 10, "L2": 512 << 10},
+        512 << 10,
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "caches", "largest"), CACHES.values(), ids=CACHES)
+def test_caches_where_sysconf_knows_none(found, caches, largest, root, monkeypatch):
+    monkeypatch.setattr(os, "sysconf", lambda name: 0, raising=False)
+    folder = root("", {})
+    for name, text in cache_files(*found).items():
+        path = Path(folder, "sys/devices/system/cpu/cpu0", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n")
+    assert _limits.caches(folder) == caches
+    assert _limits.last_level_cache(folder) == largest
+
+
+def test_the_largest_cache_that_sysconf_knows(root, monkeypatch):
+    sizes = {"SC_LEVEL2_CACHE_SIZE": 1 << 20, "SC_LEVEL3_CACHE_SIZE": 16 << 20}
+    monkeypatch.setattr(os, "sysconf", lambda name: sizes.get(name, 0), raising=False)
+    assert _limits.last_level_cache(root("", {})) == 16 << 20
+
+
+@pytest.fixture
+def macos(monkeypatch):
+    """Return macos(answers): this is a Mac, whose sysctl gives these numbers or strings by name."""
+
+    def macos(answers):
+        def sysctlbyname(name, answer, size, new, new_size):
+            if name.decode() not in answers:
+                return -1
+            value = answers[name.decode()]
+            value = value if isinstance(value, bytes) else value.to_bytes(8, sys.byteorder)
+            answer.raw = value.ljust(len(answer), b"\xa5")
+            size._obj.value = len(value)
+            return 0
+
+        library = type("Library", (), {"sysctlbyname": staticmethod(sysctlbyname)})
+        monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+        monkeypatch.setattr(sys, "platform", "darwin")
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+        monkeypatch.setattr(os, "cpu_count", lambda: 10)
+        monkeypatch.delattr(os, "sysconf", raising=False)
+
+    return macos
+
+
+FAST_CORES = (8).to_bytes(4, sys.byteorder)  # of 4 bytes, as some are
+MACS = {
+    "Apple M1 Pro": (
+        {
+            "hw.perflevel0.physicalcpu": FAST_CORES,
+            "hw.physicalcpu": 10,
+            "hw.perflevel0.l1dcachesize": 128 << 10,
+            "hw.perflevel0.l2cachesize": 12 << 20,
+            "hw.l1dcachesize": 64 << 10,
+            "hw.l2cachesize": 4 << 20,
+            "machdep.cpu.brand_string": b"Apple M1 Pro\0",
+        },
+        8,
+        {"L1": 128 << 10, "L2": 12 << 20},
+        12 << 20,
+    ),
+    "Intel(R) Core(TM) i5": (
+        {
+            "hw.physicalcpu": 5,
+            "hw.l1dcachesize": 32 << 10,
+            "hw.l2cachesize": 256 << 10,
+            "hw.l3cachesize": 6 << 20,
+            "machdep.cpu.brand_string": b"Intel(R) Core(TM) i5\0",
+        },
+        5,
+        {"L1": 32 << 10, "L2": 256 << 10, "L3": 6 << 20},
+        6 << 20,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MACS)
+def test_a_mac(name, macos, tmp_path):
+    answers, cores, caches, largest = MACS[name]
+    macos(answers)
+    assert _limits.physical_cores(tmp_path) == cores
+    assert _limits.caches(tmp_path) == caches
+    assert _limits.last_level_cache(tmp_path) == largest
+    assert compare.processor(tmp_path) == name
+
+
+def test_a_mac_that_tells_nothing(macos, tmp_path):
+    macos({"hw.l3cachesize": 0})
+    assert _limits.physical_cores(tmp_path) == 10
+    assert _limits.caches(tmp_path) == {}
+    assert _limits.last_level_cache(tmp_path) == 32 << 20
+
+
+PROCESSORS = {
+    "x86-64": (
+        {"proc/cpuinfo": "processor\t: 0\nmodel name\t: A: 1\n\nmodel name\t: B\n"},
+        "A: 1",
+    ),
+    "a board": (
+        {
+            "proc/cpuinfo": "processor\t: 0\nCPU implementer\t: 0x41\n",
+            "proc/device-tree/model": "Raspberry Pi 5\0",
+        },
+        "Raspberry Pi 5",
+    ),
+    "numbers": (
+        {"proc/cpuinfo": "CPU implementer\t: 0x41\nCPU part\t: 0xd0c\n\nCPU part\t: 0x1\n"},
+        "arm, CPU implementer 0x41, CPU part 0xd0c",
+    ),
+    "nothing": ({}, "arm"),
+}
+
+
+@pytest.mark.parametrize(("files", "name"), PROCESSORS.values(), ids=PROCESSORS)
+def test_the_name_of_a_processor(files, name, tmp_path, monkeypatch):
+    monkeypatch.setattr("platform.processor", lambda: "")
+    monkeypatch.setattr("platform.machine", lambda: "arm")
+    for file, text in files.items():
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert compare.processor(tmp_path) == name
 
 
 @pytest.mark.parametrize("variable", ["FASTRELU_NUM_THREADS", "FASTRELU_CACHE_BYTES"])
