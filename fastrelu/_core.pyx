@@ -130,6 +130,9 @@ cdef extern from "python/patch.h":
     int fastrelu_unpatch_maximum()
     bint fastrelu_maximum_is_patched()
 
+cdef extern from "python/references.h":
+    void fastrelu_stop_counting_references(object function)
+
 cdef extern from "python/resolve.h":
     int (*fastrelu_register_user_dtype)(object dtype) except -1
     void fastrelu_resolve_dtypes(object ufunc, object model)
@@ -381,6 +384,8 @@ while fastrelu_compiled_isas[i] != NULL:
         relu = made[FASTRELU_relu]
         implementations[compiled_isas[-1]] = Implementation(
             *made, *make_mask_functions(i), *make_reductions(i, relu))
+        for function in implementations[compiled_isas[-1]]:
+            fastrelu_stop_counting_references(function)
     i += 1
 
 

@@ -183,9 +183,20 @@ def test_patches_and_their_undoing():
         fastrelu.unpatch_numpy()
 
 
-@pytest.mark.skipif(
+free_threaded = pytest.mark.skipif(
     not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python always has the GIL"
 )
+
+
+@free_threaded
+@pytest.mark.parametrize("isa", fastrelu.implementations)
+def test_calls_count_no_references_to_functions(isa):
+    functions = fastrelu.implementations[isa]._asdict()
+    counted = [name for name, f in functions.items() if sys.getrefcount(f) < 1 << 30]
+    assert counted == []
+
+
+@free_threaded
 def test_the_gil_stays_off():
     code = "import sys, fastrelu; sys.exit(sys._is_gil_enabled())"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
