@@ -1,9 +1,11 @@
 # cython: language_level=3, freethreading_compatible=True
 """Makes the functions of each instruction set: the boundary between the C of csrc/ and Python."""
 
+import inspect
 from collections import namedtuple
 from functools import partial
 from _thread import RLock
+from types import SimpleNamespace
 
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc
@@ -104,22 +106,10 @@ cdef extern from "python/fast_call.h":
 
 cdef extern from "python/masks.h":
     int fastrelu_init_masks(object reference) except -1
-    object fastrelu_relu_with_mask(
-        const fastrelu_isa *isa, object x, object out, object mask, object at_zero)
-    object fastrelu_relu_backward_from_mask(
-        const fastrelu_isa *isa, object grad, object mask, object out)
 
-cdef extern from "runtime/reduce.h":
-    enum fastrelu_reduction_operation:
-        FASTRELU_SUM
-        FASTRELU_MEAN
-        FASTRELU_ACTIVITY
-        FASTRELU_DEAD
-
-cdef extern from "python/reductions.h":
-    object fastrelu_relu_reduction(
-        const fastrelu_isa *isa, fastrelu_reduction_operation operation, object x, object axis,
-        object threshold, object dtype, object out, object keepdims)
+cdef extern from "python/functions.h":
+    bint fastrelu_document_function(const char *name, const char *doc)
+    object fastrelu_make_functions(const fastrelu_isa *isa, object otherwise)
 
 cdef extern from "python/patch.h":
     enum:
@@ -301,70 +291,43 @@ def is_vectorcall_at(size_t offset, ufunc, other, another):
     return fastrelu_is_vectorcall_at(offset, ufunc, other, another)
 
 
-def publish(function):
-    """Give a function the documentation of the reference, and its public place."""
-    function.__doc__ = getattr(reference, function.__name__).__doc__
-    function.__module__ = "fastrelu"
-    function.__qualname__ = function.__name__
-    return function
-
-
-def make_mask_functions(int number):
-    """Return relu_with_mask and relu_backward_from_mask of a set, by its number in the list."""
-    cdef const fastrelu_isa *isa = fastrelu_compiled_isas[number]
-
-    def relu_with_mask(x, out=None, mask=None, *, at_zero=0):
-        return fastrelu_relu_with_mask(isa, x, out, mask, at_zero)
-
-    def relu_backward_from_mask(grad, mask, out=None):
-        return fastrelu_relu_backward_from_mask(isa, grad, mask, out)
-
-    return publish(relu_with_mask), publish(relu_backward_from_mask)
-
-
-def make_reductions(int number, relu):
-    """Return the reductions of a set, by its number in the list, and its relu."""
-    cdef const fastrelu_isa *isa = fastrelu_compiled_isas[number]
+def make_functions(int number, relu):
+    """Return the functions of a set that are no ufuncs, by its number in the list, and its relu."""
     otherwise = reference.reduce_otherwise
     numpys_sum = partial(reference.reduced, np.sum, relu)
     numpys_mean = partial(reference.reduced, np.mean, relu)
 
     def relu_sum(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False):
-        result = fastrelu_relu_reduction(
-            isa, FASTRELU_SUM, x, axis, threshold, dtype, out, keepdims)
-        if result is NotImplemented:
-            result = otherwise(relu_sum, numpys_sum, x, axis, threshold=threshold, dtype=dtype,
-                               out=out, keepdims=keepdims)
-        return result
+        return otherwise(functions.relu_sum, numpys_sum, x, axis, threshold=threshold, dtype=dtype,
+                         out=out, keepdims=keepdims)
 
     def relu_mean(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False):
-        result = fastrelu_relu_reduction(
-            isa, FASTRELU_MEAN, x, axis, threshold, dtype, out, keepdims)
-        if result is NotImplemented:
-            result = otherwise(relu_mean, numpys_mean, x, axis, threshold=threshold, dtype=dtype,
-                               out=out, keepdims=keepdims)
-        return result
+        return otherwise(functions.relu_mean, numpys_mean, x, axis, threshold=threshold,
+                         dtype=dtype, out=out, keepdims=keepdims)
 
     def activity(x, axis=0):
-        result = fastrelu_relu_reduction(isa, FASTRELU_ACTIVITY, x, axis, 0, None, None, False)
-        if result is NotImplemented:
-            result = otherwise(activity, reference.activity, x, axis)
-        return result
+        return otherwise(functions.activity, reference.activity, x, axis)
 
     def dead_units(x, axis=0):
-        result = fastrelu_relu_reduction(isa, FASTRELU_DEAD, x, axis, 0, None, None, False)
-        if result is NotImplemented:
-            result = otherwise(dead_units, reference.dead_units, x, axis)
-        return result
+        return otherwise(functions.dead_units, reference.dead_units, x, axis)
 
-    made = {function.__name__: publish(function)
-            for function in (relu_sum, relu_mean, activity, dead_units)}
-    return [made[name] for name in reference.REDUCTIONS]
+    functions = fastrelu_make_functions(fastrelu_compiled_isas[number], SimpleNamespace(
+        relu_with_mask=reference.relu_with_mask,
+        relu_backward_from_mask=reference.relu_backward_from_mask,
+        relu_sum=relu_sum, relu_mean=relu_mean, activity=activity, dead_units=dead_units))
+    return [getattr(functions, name) for name in FUNCTIONS]
 
+
+FUNCTIONS = ["relu_with_mask", "relu_backward_from_mask", *reference.REDUCTIONS]
+for name in FUNCTIONS:
+    function = getattr(reference, name)
+    signature = str(inspect.signature(function)).replace("(", "($module, ", 1)
+    docs.append(f"{name}{signature}\n--\n\n{function.__doc__ or ''}".encode())
+    fastrelu_document_function(name.encode(), docs[-1])
 
 Implementation = namedtuple(
     "Implementation",
-    [*OPERATIONS, "relu_with_mask", "relu_backward_from_mask", *reference.REDUCTIONS],
+    [*OPERATIONS, *FUNCTIONS],
     module="fastrelu",
 )
 Implementation.__doc__ = "The functions of one instruction set."
@@ -383,7 +346,7 @@ while fastrelu_compiled_isas[i] != NULL:
         made = [make_ufunc(fastrelu_compiled_isas[i], number) for number in range(len(OPERATIONS))]
         relu = made[FASTRELU_relu]
         implementations[compiled_isas[-1]] = Implementation(
-            *made, *make_mask_functions(i), *make_reductions(i, relu))
+            *made, *make_functions(i, relu))
         for function in implementations[compiled_isas[-1]]:
             fastrelu_stop_counting_references(function)
     i += 1

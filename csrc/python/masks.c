@@ -41,18 +41,18 @@ static int call_reference(const char *check, PyObject *a, PyObject *b)
 }
 
 /* The operand itself if a kernel takes it as it is, otherwise the array that the reference makes of
-   it. A new reference. */
-static PyObject *contiguous_operand(const char *name, PyObject *given)
+   it: *made then owns it. */
+static PyObject *contiguous_operand(const char *name, PyObject *given, PyObject **made)
 {
     if (PyArray_CheckExact(given)) {
         const int type_num = PyArray_TYPE((PyArrayObject *)given);
         if (fastrelu_dtype_of(type_num) >= 0 && is_contiguous(given, type_num))
-            return Py_NewRef(given);
+            return given;
     }
     PyObject *array = PyObject_CallMethod(reference, "contiguous_operand", "sO", name, given);
     if (array && fastrelu_ensure_loops((PyObject *)PyArray_DESCR((PyArrayObject *)array)) < 0)
         Py_CLEAR(array);
-    return array;
+    return *made = array;
 }
 
 static PyObject *output_like(PyObject *operand)
@@ -98,12 +98,12 @@ static int share_partly(PyObject *a, PyObject *b, npy_intp bytes)
     return data_of(a) != data_of(b) && share_memory(a, bytes, b, bytes);
 }
 
-/* Replaces an operand by a copy. False with an exception. */
-static int copy_operand(PyObject **operand)
+/* Replaces an operand by a copy, which *made owns. False with an exception. */
+static int copy_operand(PyObject **operand, PyObject **made)
 {
-    PyObject *given = *operand;
-    *operand = PyArray_NewCopy((PyArrayObject *)given, NPY_CORDER);
-    Py_DECREF(given);
+    PyObject *before = *made;
+    *operand = *made = PyArray_NewCopy((PyArrayObject *)*operand, NPY_CORDER);
+    Py_XDECREF(before);
     return *operand != NULL;
 }
 
@@ -118,9 +118,11 @@ static void execute(const struct fastrelu_mask_kernel *kernel, PyObject *operand
     NPY_END_THREADS;
 }
 
-/* 0 or 1; -1 with an exception. */
+/* 0 or 1; -1 with an exception. 0 if it is not given. */
 static int read_at_zero(PyObject *at_zero)
 {
+    if (at_zero == NULL)
+        return 0;
     if (PyLong_CheckExact(at_zero)) {
         int overflow;
         const long number = PyLong_AsLongAndOverflow(at_zero, &overflow);
@@ -149,8 +151,8 @@ PyObject *fastrelu_relu_with_mask(const struct fastrelu_isa *isa, PyObject *x, P
                                   PyObject *mask, PyObject *at_zero)
 {
     const int zero_passes = read_at_zero(at_zero);
-    PyObject *operand = zero_passes < 0 ? NULL : contiguous_operand("x", x);
-    PyObject *y = NULL, *bits = NULL, *result = NULL;
+    PyObject *made = NULL, *y = NULL, *bits = NULL, *result = NULL;
+    PyObject *operand = zero_passes < 0 ? NULL : contiguous_operand("x", x, &made);
     if (operand == NULL)
         return NULL;
 
@@ -174,13 +176,13 @@ PyObject *fastrelu_relu_with_mask(const struct fastrelu_isa *isa, PyObject *x, P
     if (share_memory(y, bytes, bits, length) && !call_reference("check_apart", y, bits))
         goto done;
     if ((share_memory(operand, bytes, bits, length) || share_partly(operand, y, bytes)) &&
-        !copy_operand(&operand))
+        !copy_operand(&operand, &made))
         goto done;
     execute(kernel, operand, y, bits, n);
     result = PyTuple_Pack(2, y, bits);
 
 done:
-    Py_XDECREF(operand);
+    Py_XDECREF(made);
     Py_XDECREF(y);
     Py_XDECREF(bits);
     return result;
@@ -189,7 +191,8 @@ done:
 PyObject *fastrelu_relu_backward_from_mask(const struct fastrelu_isa *isa, PyObject *grad,
                                            PyObject *mask, PyObject *out)
 {
-    PyObject *operand = contiguous_operand("grad", grad), *bits = NULL, *y = NULL;
+    PyObject *made = NULL, *made_bits = NULL, *bits = mask, *y = NULL;
+    PyObject *operand = contiguous_operand("grad", grad, &made);
     if (operand == NULL)
         return NULL;
 
@@ -203,19 +206,18 @@ PyObject *fastrelu_relu_backward_from_mask(const struct fastrelu_isa *isa, PyObj
                    bytes = n * (npy_intp)kernel->itemsize;
     if (!check_mask(mask, operand, n, 0) || (out != Py_None && !check_out(out, operand)))
         goto done;
-    bits = Py_NewRef(mask);
     y = out == Py_None ? output_like(operand) : Py_NewRef(out);
     if (y == NULL)
         goto done;
-    if ((share_partly(operand, y, bytes) && !copy_operand(&operand)) ||
-        (share_memory(bits, mask_length(n), y, bytes) && !copy_operand(&bits))) {
+    if ((share_partly(operand, y, bytes) && !copy_operand(&operand, &made)) ||
+        (share_memory(bits, mask_length(n), y, bytes) && !copy_operand(&bits, &made_bits))) {
         Py_CLEAR(y);
         goto done;
     }
     execute(kernel, operand, y, bits, n);
 
 done:
-    Py_XDECREF(operand);
-    Py_XDECREF(bits);
+    Py_XDECREF(made);
+    Py_XDECREF(made_bits);
     return y;
 }

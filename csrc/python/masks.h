@@ -11,7 +11,7 @@
    Returns -1 with an exception, else 0. */
 int fastrelu_init_masks(PyObject *reference);
 
-/* out and mask may be None. A new reference, or NULL with an exception. */
+/* out and mask may be None, and at_zero NULL. A new reference, or NULL with an exception. */
 PyObject *fastrelu_relu_with_mask(const struct fastrelu_isa *isa, PyObject *x, PyObject *out,
                                   PyObject *mask, PyObject *at_zero);
 PyObject *fastrelu_relu_backward_from_mask(const struct fastrelu_isa *isa, PyObject *grad,

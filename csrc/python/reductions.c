@@ -19,7 +19,8 @@ static const char *const names[] = {"relu_sum", "relu_mean", "activity", "dead_u
 /* Marks an axis as reduced; false if it is no axis, or marked already. */
 static int mark_axis(PyObject *given, int ndim, char reduced[])
 {
-    if (!PyIndex_Check(given) || PyBool_Check(given) || PyArray_Check(given))
+    if (!PyLong_CheckExact(given) &&
+        (!PyIndex_Check(given) || PyBool_Check(given) || PyArray_Check(given)))
         return 0;
     const Py_ssize_t axis = PyNumber_AsSsize_t(given, PyExc_OverflowError);
     if (axis == -1 && PyErr_Occurred()) {
@@ -143,7 +144,7 @@ static PyObject *reduce(const struct fastrelu_isa *isa, enum fastrelu_reduction_
     npy_intp shape[NPY_MAXDIMS];
     struct fastrelu_reduction reduction;
     PyObject *result = NULL;
-    int ndim = 0;
+    int ndim = 0, keeps = 0;
     NPY_BEGIN_THREADS_DEF
 
     if (!fastrelu_has_axes(x) || PyArray_SIZE((PyArrayObject *)x) == 0)
@@ -153,12 +154,13 @@ static PyObject *reduce(const struct fastrelu_isa *isa, enum fastrelu_reduction_
     const int type_num = of_x->type_num, element = fastrelu_dtype_of(type_num);
     if (element < 0 || element >= FASTRELU_N_NUMBERS || !fastrelu_is_plain_array(x, type_num) ||
         !mark_axes(axis, PyArray_NDIM(array), is_reduced) ||
-        !(PyLong_Check(keepdims) || PyArray_IsScalar(keepdims, Bool)) ||
+        !(PyBool_Check(keepdims) || PyLong_Check(keepdims) || PyArray_IsScalar(keepdims, Bool)) ||
         (out != Py_None && !PyArray_CheckExact(out)))
         Py_RETURN_NOTIMPLEMENTED;
     if (is_sum && (!fastrelu_read_number(threshold, (PyObject *)of_x, number) ||
                    !is_finite(number, type_num)))
         Py_RETURN_NOTIMPLEMENTED;
+    keeps = keepdims != Py_False && PyObject_IsTrue(keepdims) == 1;
     const int type = choose_type(operation, of_x, dtype, out);
     if (type < 0)
         Py_RETURN_NOTIMPLEMENTED;
@@ -179,7 +181,7 @@ static PyObject *reduce(const struct fastrelu_isa *isa, enum fastrelu_reduction_
         axes->axes++;
         if (!is_reduced[i])
             shape[ndim++] = PyArray_DIM(array, i);
-        else if (PyObject_IsTrue(keepdims) == 1)
+        else if (keeps)
             shape[ndim++] = 1;
     }
     if (out != Py_None) {
