@@ -1,6 +1,7 @@
 """The memory of large new outputs: ordinary arrays, kept blocks, and nothing kept for long."""
 
 import copy
+import ctypes
 import gc
 import os
 import pickle
@@ -23,6 +24,9 @@ pytestmark = [
     pytest.mark.xdist_group("alone"),
 ]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+counts_memory = pytest.mark.skipif(
+    sys.platform not in ("linux", "win32"), reason="needs /proc or kernel32"
+)
 
 MIB = 1 << 20
 TIMEOUT = 60
@@ -245,12 +249,27 @@ def test_what_is_idle_goes_back_with_the_next_call(idle_at_once):
     assert 0 < fastrelu.cache_info().bytes_held < 4 * MIB
 
 
-def resident():
+def memory_of_process():
+    """Return its bytes of address space (of memory that is committed, on Windows) and in memory."""
+    if sys.platform == "win32":
+        counters = (ctypes.c_size_t * 9)(72)  # the first is two numbers of 32 bits
+        kernel32 = ctypes.WinDLL("kernel32")
+        this = ctypes.c_void_p(kernel32.GetCurrentProcess())
+        assert kernel32.K32GetProcessMemoryInfo(this, counters, 72)
+        return counters[7], counters[2]
     with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return [int(pages) * os.sysconf("SC_PAGE_SIZE") for pages in file.read().split()[:2]]
 
 
-@linux
+def address_space():
+    return memory_of_process()[0]
+
+
+def resident():
+    return memory_of_process()[1]
+
+
+@counts_memory
 def test_no_growth_over_many_calls_of_mixed_sizes():
     fastrelu.set_cache_limit(32 * MIB)
     rng = np.random.default_rng(0)
@@ -265,7 +284,7 @@ def test_no_growth_over_many_calls_of_mixed_sizes():
     assert resident() - before <= 33 * MIB
 
 
-@linux
+@counts_memory
 def test_what_goes_back_leaves_no_address_space():
     fastrelu.set_cache_limit(MIB)
     x = ones(8)
@@ -274,11 +293,6 @@ def test_what_goes_back_leaves_no_address_space():
     for _ in range(50):
         fastrelu.relu(x)
     assert address_space() - before <= 8 * MIB
-
-
-def address_space():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @linux
