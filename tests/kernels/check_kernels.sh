@@ -58,7 +58,7 @@ emulate() {
 # By zig, or by clang with the headers and libraries of mingw-w64: gcc does not align AVX registers
 # on the stack of 64-bit Windows (its bug 54412).
 windows() {
-    local compiler libraries=() wine=
+    local compiler libraries wine=
     for wine in wine64 /usr/lib/wine/wine64 wine; do
         command -v "$wine" >/dev/null && break
         wine=
@@ -66,13 +66,14 @@ windows() {
     need "${wine:-wine64}" wine64
     if "${PYTHON:-python3}" -m ziglang version >/dev/null 2>&1; then
         compiler=("${PYTHON:-python3}" -m ziglang cc -target x86_64-windows-gnu -fno-sanitize=all)
+        libraries=(-lapi-ms-win-core-synch-l1-2-0) # zig has no -lsynchronization
     else
         need clang clang
         need x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64
         compiler=(clang --target=x86_64-w64-mingw32)
-        libraries=(-static "-L$(dirname "$(x86_64-w64-mingw32-gcc -print-libgcc-file-name)")")
+        libraries=(-static "-L$(dirname "$(x86_64-w64-mingw32-gcc -print-libgcc-file-name)")"
+            -lsynchronization)
     fi
-    libraries+=(-lsynchronization)
     build "$folder/windows.exe" "${compiler[@]}"
     # Wine waits for a terminal that is not there.
     WINEDEBUG=-all WINEPREFIX=$folder/wine "$wine" "$folder/windows.exe" "${options[@]}" \
