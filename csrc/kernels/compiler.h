@@ -46,6 +46,20 @@
 #define KEEP_FIRST_OF_mul(a) KEEP_FIRST(a)
 #define KEEP_FIRST_OF_sub(a) (void)(a) /* no compiler swaps these */
 
+/* x = x operator y. With three operands, as on AArch64, an instruction alone keeps their order. */
+#if defined(__aarch64__)
+#define COMPUTE(name, operator, type, x, y)                                            \
+    __asm__("f" #name " %" FORMAT_##type "0, %" FORMAT_##type "1, %" FORMAT_##type "2" \
+            : "=w"(x)                                                                  \
+            : "w"(x), "w"(y))
+#define FORMAT_float "s"
+#define FORMAT_double "d"
+#else
+#define COMPUTE(name, operator, type, x, y) \
+    KEEP_FIRST_OF_##name(x);                \
+    x = x operator y
+#endif
+
 /* Seen by who loads the library. */
 #if defined(_WIN32)
 #define EXPORTED __declspec(dllexport)

@@ -33,6 +33,7 @@
     INLINE S##W S##_add##W(S##W a, S##W b) { return (S##W)((uint##W##_t)a + (uint##W##_t)b); }  \
     INLINE S##W S##_sub##W(S##W a, S##W b) { return (S##W)((uint##W##_t)a - (uint##W##_t)b); }  \
     INLINE S##W S##_and##W(S##W a, S##W b) { return a & b; }                                    \
+    INLINE S##W S##_maximum##W(S##W a, S##W b) { return a > b ? a : b; }                        \
     INLINE S##_mask##W S##_all_true##W(void) { return 1; }                                      \
     INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return a > b; }                         \
     INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a) { return mask & (a != 0); } \
@@ -55,8 +56,7 @@
         type x, y;                                         \
         memcpy(&x, &a, sizeof x);                          \
         memcpy(&y, &b, sizeof y);                          \
-        KEEP_FIRST_OF_##name(x);                           \
-        x = x operator y;                                  \
+        COMPUTE(name, operator, type, x, y);               \
         memcpy(&a, &x, sizeof a);                          \
         return a;                                          \
     }
@@ -69,13 +69,12 @@
         return !isless(x, 0);                       \
     }
 
-#define SCALAR_HALF_OPERATION(S, name, operator)        \
-    INLINE S##16 S##_##name##_float16(S##16 a, S##16 b) \
-    {                                                   \
-        float x = half_to_float(a);                     \
-        KEEP_FIRST_OF_##name(x);                        \
-        x = x operator half_to_float(b);                \
-        return float_to_half(x);                        \
+#define SCALAR_HALF_OPERATION(S, name, operator)             \
+    INLINE S##16 S##_##name##_float16(S##16 a, S##16 b)      \
+    {                                                        \
+        float x = half_to_float(a);                          \
+        COMPUTE(name, operator, float, x, half_to_float(b)); \
+        return float_to_half(x);                             \
     }
 
 #define MUL_UNLESS(S, W)                                                              \

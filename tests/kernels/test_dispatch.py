@@ -19,8 +19,10 @@ import fastrelu
 
 PACKAGE = Path(fastrelu.__file__).parent
 SETS = Path(__file__).parents[2] / "csrc" / "kernels" / "isa"
-X86_64 = platform.machine().lower() in ("x86_64", "amd64") and sys.maxsize > 2**32
-EXPECTED = ["avx512", "avx2", "sse2", "scalar"] if X86_64 else ["scalar"]
+MACHINE = platform.machine().lower() if sys.maxsize > 2**32 else "32 bits"
+X86_64 = MACHINE in ("x86_64", "amd64")
+AARCH64 = MACHINE in ("aarch64", "arm64")
+EXPECTED = [*X86_64 * ["avx512", "avx2", "sse2"], *AARCH64 * ["neon"], "scalar"]
 RESULTS = """
 x = np.array([-1.5, 0.0, 2.5, np.nan], "f4")
 assert fastrelu.relu(x).tolist()[:3] == [0, 0, 2.5]
