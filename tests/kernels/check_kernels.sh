@@ -11,7 +11,9 @@ Builds tests/kernels/driver/ with csrc/kernels and csrc/runtime, and runs it.
     native     this machine (the default), with $CC, else gcc
     aarch64, s390x, riscv64, ppc64le
                Linux, with Debian's cross compilers, by qemu-user
-    windows    x86-64, with python -m ziglang or clang, by Wine
+    windows    x86-64, with clang, by Wine
+    windows-zig
+               the same with zig: $PYTHON -m ziglang
 
 --options: what the driver takes, as "--set neon --one-of 1". --options --help lists it.
 KEEP=folder keeps what was built there.
@@ -43,7 +45,7 @@ build() {
         "$@" "${flags[@]}" -c "$source" -o "$object"
         objects+=("$object")
     done
-    "$@" "${objects[@]}" "${libraries[@]}" -o "$output"
+    "${linker[@]:-$@}" "${objects[@]}" "${libraries[@]}" -o "$output"
 }
 
 # The CPUs are those that qemu emulates fastest, or that have what a set needs.
@@ -55,33 +57,21 @@ emulate() {
     QEMU_CPU=$cpu "qemu-$machine-static" -L "/usr/$triple" "$folder/$machine" "${options[@]}"
 }
 
-# By zig, or by clang with the headers and libraries of mingw-w64: gcc does not align AVX registers
-# on the stack of 64-bit Windows (its bug 54412).
+# gcc does not align AVX registers on the stack of 64-bit Windows (its bug 54412): it only links.
 windows() {
-    local compiler libraries wine=
+    local wine
     for wine in wine64 /usr/lib/wine/wine64 wine; do
         command -v "$wine" >/dev/null && break
-        wine=
     done
-    need "${wine:-wine64}" wine64
-    if "${PYTHON:-python3}" -m ziglang version >/dev/null 2>&1; then
-        compiler=("${PYTHON:-python3}" -m ziglang cc -target x86_64-windows-gnu -fno-sanitize=all)
-        libraries=(-lapi-ms-win-core-synch-l1-2-0) # zig has no -lsynchronization
-    else
-        need clang clang
-        need x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64
-        compiler=(clang --target=x86_64-w64-mingw32)
-        libraries=(-static "-L$(dirname "$(x86_64-w64-mingw32-gcc -print-libgcc-file-name)")"
-            -lsynchronization)
-    fi
-    build "$folder/windows.exe" "${compiler[@]}"
-    # Wine waits for a terminal that is not there.
-    WINEDEBUG=-all WINEPREFIX=$folder/wine "$wine" "$folder/windows.exe" "${options[@]}" \
+    need "$wine" wine64
+    build "$folder/$target.exe" "$@"
+    # Without /dev/null and cat Wine waits for a terminal.
+    WINEDEBUG=-all WINEPREFIX=$folder/wine "$wine" "$folder/$target.exe" "${options[@]}" \
         </dev/null 2>/dev/null | cat
 }
 
 run_target() {
-    local libraries=(-lm -lpthread)
+    local libraries=(-lm -lpthread) linker=()
     case $1 in
     native)
         read -ra compiler <<<"${CC:-gcc}"
@@ -93,11 +83,23 @@ run_target() {
     s390x) emulate s390x-linux-gnu s390x max "gcc-s390x-linux-gnu libc6-dev-s390x-cross" ;;
     riscv64) emulate riscv64-linux-gnu riscv64 rv64 "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross" ;;
     ppc64le) emulate powerpc64le-linux-gnu ppc64le power9 "gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross" ;;
-    windows) windows ;;
+    windows)
+        need clang clang
+        need x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64
+        linker=(x86_64-w64-mingw32-gcc -static)
+        libraries=(-lsynchronization)
+        windows clang --target=x86_64-w64-mingw32
+        ;;
+    windows-zig)
+        "$python" -m ziglang version >/dev/null || { echo "pip install ziglang" >&2 && exit 2; }
+        libraries=(-lapi-ms-win-core-synch-l1-2-0) # zig has no -lsynchronization
+        windows "$python" -m ziglang cc -target x86_64-windows-gnu -fno-sanitize=all
+        ;;
     *) usage >&2 && exit 2 ;;
     esac
 }
 
+python=${PYTHON:-python3}
 options=()
 targets=()
 while (($#)); do
