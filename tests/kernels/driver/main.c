@@ -31,6 +31,7 @@ static int fail_usage(void)
 /* A byte outside an operand was read or written, or an instruction is not there. */
 static void on_signal(int number)
 {
+    now.mismatches = 0; /* so that it is printed */
     report("stopped by signal", (size_t)number, 0, 0);
     _Exit(1);
 }
