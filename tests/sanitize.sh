@@ -2,7 +2,8 @@
 # Runs tests in a build under sanitizers: with "address" (and undefined behaviour) all that can work
 # there and the self-check, with "thread" those of the pool, the kept memory and forks.
 # Usage: tests/sanitize.sh address|thread [PYTHON [OPTION OF PYTEST...]]
-# PYTHON has pip and the packages of the "test" extra; python3 if it is not given.
+# PYTHON has pip and the packages of the "test" extra; python3 if it is not given. With "thread" it
+# may be a CPython configured with --disable-gil --with-thread-sanitizer: then more races are seen.
 set -euo pipefail
 shopt -s nullglob
 
@@ -37,9 +38,11 @@ CC=gcc CFLAGS="$sanitizers -fno-omit-frame-pointer -g" LDFLAGS="$sanitizers" \
 # Away from the sources, which would hide the build.
 cp -r tests pyproject.toml "$work/run"
 cd "$work/run"
-export PYTHONPATH="$work/installed" PYTHONSAFEPATH=1 PYTHONMALLOC=malloc
+export PYTHONPATH="$work/installed" PYTHONSAFEPATH=1
+"$python" -c 'import sys; sys.exit(sys._is_gil_enabled())' 2>/dev/null || export PYTHONMALLOC=malloc
 export ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=0:exitcode=66:die_after_fork=0:log_path=$work/races
+TSAN_OPTIONS+=:suppressions=$work/run/tests/races_of_others.txt
 
 sanitized() {
     local library preload=()
@@ -63,9 +66,9 @@ if [[ $1 == address ]]; then
 else
     # What has threads or forks, of one type: a test takes ten times as long here.
     chosen="(f4 or -f]) and (contiguous or mask or strided or in_place or threads)
-        or busy or fork or exit or at_once"
+        or busy or fork or exit or at_once or undoing"
     failed=0
-    pytest -k "(${chosen//$'\n'/}) and not again" tests/runtime/test_{pool,blocks,threads}.py "${@:3}" ||
+    pytest -k "(${chosen//$'\n'/}) and not again" tests/runtime/test_{pool,blocks,threads,free_threading}.py "${@:3}" ||
         failed=1
     # Of a child that ends by itself, or a passed test, pytest shows nothing.
     for report in "$work"/races.*; do

@@ -5,8 +5,6 @@
 #define NO_IMPORT_ARRAY
 #include <numpy/arrayobject.h>
 
-#include <stdatomic.h>
-
 #include "runtime/blocks.h"
 
 static void *allocate(void *context, size_t bytes)
@@ -43,18 +41,14 @@ static PyObject *release_idle(PyObject *self, PyObject *args)
 }
 
 /* The garbage collector calls release_idle: blocks expire without a thread. The callback stays for
-   as long as the process. */
+   as long as the process. The collector reads the list of callbacks without a lock: it is not to
+   grow while threads run. */
 static int add_gc_callback(void)
 {
     static PyMethodDef method = {"release_idle", release_idle, METH_VARARGS, NULL};
-    static atomic_int added;
-    if (atomic_load_explicit(&added, memory_order_relaxed) || atomic_exchange(&added, 1))
-        return 0;
     PyObject *gc = PyImport_ImportModule("gc"), *callback = PyCFunction_New(&method, NULL);
     PyObject *callbacks = gc && callback ? PyObject_GetAttrString(gc, "callbacks") : NULL;
     const int failed = callbacks ? PyList_Append(callbacks, callback) : -1;
-    if (failed)
-        atomic_store(&added, 0);
     Py_XDECREF(callbacks);
     Py_XDECREF(callback);
     Py_XDECREF(gc);
@@ -63,9 +57,10 @@ static int add_gc_callback(void)
 
 int fastrelu_init_memory_handler(void)
 {
-    if (capsule == NULL)
-        capsule = PyCapsule_New(&handler, "mem_handler", NULL);
-    return capsule ? 0 : -1;
+    if (capsule)
+        return 0;
+    capsule = PyCapsule_New(&handler, "mem_handler", NULL);
+    return capsule ? add_gc_callback() : -1;
 }
 
 int fastrelu_give_memory_back(void)
@@ -90,8 +85,6 @@ static inline PyObject *new_array(PyArray_Descr *dtype, int ndim, const npy_intp
 static PyObject *new_large_array(PyArray_Descr *dtype, int ndim, const npy_intp *shape,
                                  const npy_intp *strides, int fortran)
 {
-    if (add_gc_callback() < 0)
-        return NULL;
     PyObject *before = PyDataMem_SetHandler(capsule), *array = NULL;
     if (before == PyDataMem_DefaultHandler)
         array = new_array(dtype, ndim, shape, strides, fortran);
