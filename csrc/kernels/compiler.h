@@ -35,8 +35,8 @@
 /* For bodies with constant arguments, which must be folded. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline, unused))
 
-/* An addition keeps the order of its operands, of which the first gives the NaN if both are one.
-   A compiler may swap them otherwise. */
+/* If both operands of an addition are NaN, the first is the result. Where that is one lane, as in
+   tails, a compiler keeps their order; of registers gcc may still swap them. */
 #if defined(__x86_64__)
 #define KEEP_FIRST(a) __asm__("" : "+x"(a))
 #else
