@@ -1,7 +1,6 @@
 # cython: language_level=3, freethreading_compatible=True
 """Makes the functions of each instruction set: the boundary between the C of csrc/ and Python."""
 
-import inspect
 from collections import namedtuple
 from functools import partial
 from _thread import RLock
@@ -318,11 +317,21 @@ def make_functions(int number, relu):
     return [getattr(functions, name) for name in FUNCTIONS]
 
 
+def signature(function):
+    """Return the parameters of a function as text; inspect would load half of the library."""
+    code, keyword_defaults = function.__code__, function.__kwdefaults__ or {}
+    names = code.co_varnames[:code.co_argcount]
+    defaults = dict(zip(names[::-1], (function.__defaults__ or ())[::-1]))
+    parts = [f"{name}={defaults[name]!r}" if name in defaults else name for name in names]
+    parts += ["*"] * bool(keyword_defaults)
+    parts += [f"{name}={default!r}" for name, default in keyword_defaults.items()]
+    return ", ".join(["$module", *parts])
+
+
 FUNCTIONS = ["relu_with_mask", "relu_backward_from_mask", *reference.REDUCTIONS]
 for name in FUNCTIONS:
     function = getattr(reference, name)
-    signature = str(inspect.signature(function)).replace("(", "($module, ", 1)
-    docs.append(f"{name}{signature}\n--\n\n{function.__doc__ or ''}".encode())
+    docs.append(f"{name}({signature(function)})\n--\n\n{function.__doc__ or ''}".encode())
     fastrelu_document_function(name.encode(), docs[-1])
 
 Implementation = namedtuple(

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import inspect
 import itertools
 import math
 import mmap
@@ -617,3 +618,10 @@ def test_the_gil_is_released_for_many_elements(implementation):
     assert GIL_THRESHOLD < 1 << 20
     x = np.ones(GIL_THRESHOLD + 1, "f4")
     assert implementation.relu_sum(x) == len(x)
+
+
+@pytest.mark.parametrize("name", fastrelu.reference.REDUCTIONS)
+def test_signature_is_that_of_the_reference(implementation, name):
+    ours, theirs = getattr(implementation, name), getattr(fastrelu.reference, name)
+    assert inspect.signature(ours) == inspect.signature(theirs)
+    assert inspect.getdoc(ours) == inspect.getdoc(theirs)
