@@ -41,9 +41,16 @@ CALLS = {
 
 
 def call_of(name, n):
-    """Return a function and its arguments, arrays of the calling thread's own."""
-    x, mask = np.ones(n, "f4"), np.empty((n + 7) // 8, "u1")
-    return CALLS[name](x, np.empty_like(x), mask)
+    """
+    Return a function and its arguments, arrays of the calling thread's own.
+
+    They lie in one block, so that where they begin is the same for every thread, and at different
+    places in a page: a load waits for a store before it to the same place in another page.
+    """
+    block = np.ones(2 * n + 2048, "f4")
+    block = block[-block.ctypes.data % 64 // 4 :]
+    after = -(-n // 1024) * 1024 + 512  # the half of a page, of 1024 elements, further on
+    return CALLS[name](block[:n], block[after:][:n], np.empty((n + 7) // 8, "u1"))
 
 
 def run(function, args, n):
