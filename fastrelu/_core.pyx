@@ -362,7 +362,9 @@ while fastrelu_compiled_isas[i] != NULL:
 
 
 def choose_for_maximum(bint zero_is_last, dtype, ufunc):
-    fastrelu_choose_for_maximum(zero_is_last, dtype.num, ufunc)
+    cdef int type_num = dtype.num
+    with ufuncs_lock:
+        fastrelu_choose_for_maximum(zero_is_last, type_num, ufunc)
 
 
 def patch_maximum(maximum):

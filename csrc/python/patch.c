@@ -34,11 +34,14 @@ void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc
 {
     const int chosen = ufunc != Py_None;
     const struct fastrelu_kernel *kernels = chosen ? fastrelu_kernels_of(ufunc) : NULL;
+    const int dtype = fastrelu_dtype_of(type_num);
 
-    if (chosen && kernels[fastrelu_dtype_of(type_num)].status == FASTRELU_IEEE) {
-        memcpy(silent_kernels, kernels, sizeof silent_kernels);
-        for (int dtype = 0; dtype < FASTRELU_N_DTYPES; dtype++)
-            silent_kernels[dtype].status = FASTRELU_QUIET;
+    if (chosen && kernels[dtype].status == FASTRELU_IEEE) {
+        if (silent_kernels[dtype].contiguous == NULL) { /* else a call may be in it */
+            struct fastrelu_kernel silent = kernels[dtype];
+            silent.status = FASTRELU_QUIET;
+            silent_kernels[dtype] = silent;
+        }
         kernels = silent_kernels;
     }
     maximum_kernels[zero_operand][type_num].inputs = chosen ? ((PyUFuncObject *)ufunc)->nin : 0;

@@ -10,8 +10,8 @@
    array as every input, an IEEE one with the array and the zero, and reports nothing. */
 void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc);
 
-/* Gives np.maximum the way in. Returns whether this NumPy lets it. To be undone as often. Patches
-   and their undoing exclude each other. */
+/* Gives np.maximum the way in. Returns whether this NumPy lets it. To be undone as often. The
+   caller has choices, patches and their undoing exclude each other. */
 int fastrelu_patch_maximum(PyObject *maximum);
 
 enum fastrelu_unpatched { FASTRELU_UNPATCHED, FASTRELU_NOT_PATCHED, FASTRELU_PATCHED_OVER };
