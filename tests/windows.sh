@@ -64,7 +64,7 @@ once() {
 
 get_tools() {
     "$python" -m venv "$folder/tools"
-    pip install "setuptools" "cython>=3.1"
+    pip install "setuptools>=77" "cython>=3.1"
 }
 
 pip() {
