@@ -11,23 +11,20 @@
 
 #if defined(__aarch64__)
 
-/* A compiler would move a cast before the selection of what is cast, or out of a loop, and report
-   what is not selected. */
+/* A compiler would move a cast before a selection of what is cast, or out of a loop, and report
+   what is not selected; and clang casts where it selects or copies a __fp16. */
 INLINE float half_to_float(int16_t half)
 {
-    __fp16 from;
     float value;
-    memcpy(&from, &half, sizeof from);
-    __asm__ volatile("fcvt %s0, %h1" : "=w"(value) : "w"(from));
+    __asm__ volatile("fmov %s0, %w1\n\tfcvt %s0, %h0" : "=w"(value) : "r"((int32_t)half));
     return value;
 }
 
 INLINE int16_t float_to_half(float value)
 {
-    const __fp16 rounded = (__fp16)value;
-    int16_t half;
-    memcpy(&half, &rounded, sizeof half);
-    return half;
+    int32_t half;
+    __asm__("fcvt %h1, %s1\n\tfmov %w0, %s1" : "=r"(half), "+w"(value));
+    return (int16_t)half;
 }
 
 #else

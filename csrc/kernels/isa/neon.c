@@ -137,21 +137,29 @@ INLINE uint64_t vec_zero_bits64(const vec64 a[])
     return vaddvq_u64(vandq_u64(all, own));
 }
 
-/* All the bits in every lane, which then picks its own. */
+/* All the bits in every lane, which then picks its own. gcc makes more than one instruction of the
+   intrinsic. */
+#define TEST_BITS(lanes, mask, a, b) \
+    __asm__("cmtst %0." lanes ", %1." lanes ", %2." lanes : "=w"(mask) : "w"(a), "w"(b))
+
 INLINE vec_mask8 vec_from_bits8(uint64_t bits)
 {
     const uint8x16_t own = (uint8x16_t)vdupq_n_u64(0x8040201008040201);
-    return vtstq_u8(vcombine_u8(vdup_n_u8((uint8_t)bits), vdup_n_u8((uint8_t)(bits >> 8))), own);
+    vec_mask8 mask = vcombine_u8(vdup_n_u8((uint8_t)bits), vdup_n_u8((uint8_t)(bits >> 8)));
+    TEST_BITS("16b", mask, mask, own);
+    return mask;
 }
-#define FROM_BITS(W, ...)                                        \
-    INLINE vec_mask##W vec_from_bits##W(uint64_t bits)           \
-    {                                                            \
-        const vec_mask##W own = {__VA_ARGS__};                   \
-        return vtstq_u##W(vdupq_n_u##W((uint##W##_t)bits), own); \
+#define FROM_BITS(W, lanes, ...)                            \
+    INLINE vec_mask##W vec_from_bits##W(uint64_t bits)      \
+    {                                                       \
+        const vec_mask##W own = {__VA_ARGS__};              \
+        vec_mask##W mask = vdupq_n_u##W((uint##W##_t)bits); \
+        TEST_BITS(lanes, mask, mask, own);                  \
+        return mask;                                        \
     }
-FROM_BITS(16, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80)
-FROM_BITS(32, 1, 2, 4, 8)
-FROM_BITS(64, 1, 2)
+FROM_BITS(16, "8h", 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80)
+FROM_BITS(32, "4s", 1, 2, 4, 8)
+FROM_BITS(64, "2d", 1, 2)
 
 INLINE void vec_doubles_float32(vec32 a, vec64 wide[])
 {
