@@ -188,13 +188,14 @@ def undefined_symbols(path):
 
 def import_library(target, python, objects, work):
     """Make what links the names of Python in objects against its DLL."""
-    imported = "__imp_"
     names = {name for path in objects for name in undefined_symbols(path)}
-    names = sorted(name.removeprefix(imported) for name in names if name.startswith(imported))
-    names = [name for name in names if name.startswith(("Py", "_Py"))]
+    called = {name for name in names if name.startswith(("Py", "_Py"))}
+    imported = {name.removeprefix("__imp_") for name in names if name.startswith("__imp_")}
+    data = {name for name in imported - called if name.startswith(("Py", "_Py"))}
     dll = "python3" if is_abi3(python) else f"python{version_of(python).replace('.', '')}"
     definition, library = work / f"{dll}.def", work / f"{dll}.lib"
-    lines = [f"LIBRARY {dll}.dll", "EXPORTS", *(f"    {name} DATA" for name in names)]
+    lines = [f"LIBRARY {dll}.dll", "EXPORTS", *(f"    {name}" for name in sorted(called))]
+    lines += [f"    {name} DATA" for name in sorted(data)]
     definition.write_text("\n".join(lines) + "\n")
     machine = "arm64" if target.zig.startswith("aarch64") else "i386:x86-64"
     zig("dlltool", "-m", machine, "-D", f"{dll}.dll", "-d", definition, "-l", library)
