@@ -155,7 +155,7 @@ def settings_restored():
     fastrelu.set_cache_limit(limit)
 
 
-@pytest.mark.parametrize("rounds", [100, pytest.param(4000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [100, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("settings_restored")
 def test_everything_at_once(rounds):
     def work(number):
