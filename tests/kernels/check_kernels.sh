@@ -37,15 +37,13 @@ need() {
 
 # build OUTPUT COMPILER...: one object for each source, so that ccache knows them.
 build() {
-    local output=$1 source object objects=()
+    local output=$1 objects
     shift
-    mkdir -p "$output.objects"
-    for source in "${sources[@]}"; do
-        object=$output.objects/$(tr / _ <<<"$source").o
-        "$@" "${flags[@]}" -c "$source" -o "$object"
-        objects+=("$object")
-    done
-    "${linker[@]:-$@}" "${objects[@]}" "${libraries[@]}" -o "$output"
+    objects=("${sources[@]/#/$output.objects/}")
+    mkdir -p "${objects[@]%/*}"
+    printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I SOURCE \
+        "$@" "${flags[@]}" -c SOURCE -o "$output.objects/SOURCE.o"
+    "${linker[@]:-$@}" "${objects[@]/%/.o}" "${libraries[@]}" -o "$output"
 }
 
 # The CPUs are those that qemu emulates fastest, or that have what a set needs.
