@@ -10,6 +10,8 @@
 static inline void fastrelu_stop_counting_references(PyObject *object)
 {
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030E0000
+    if (!PyObject_GC_IsTracked(object)) /* as NumPy leaves a ufunc */
+        PyObject_GC_Track(object);
     PyUnstable_Object_EnableDeferredRefcount(object);
 #elif defined(Py_GIL_DISABLED)
     PyObject_GC_UnTrack(object);
