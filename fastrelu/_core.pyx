@@ -1,6 +1,7 @@
 # cython: language_level=3, freethreading_compatible=True
 """Makes the functions of each instruction set: the boundary between the C of csrc/ and Python."""
 
+import os
 from collections import namedtuple
 from functools import partial
 from _thread import RLock
@@ -198,8 +199,12 @@ cdef list docs = []
 cdef list ufuncs = []
 
 # Of changes to ufuncs, ours and np.maximum. What is done under it executes no bytecode: no signal
-# handler, finalizer or fork can come in between.
+# handler or finalizer can come in between. A fork takes it, for the child has no other thread that
+# would give it back.
 cdef object ufuncs_lock = RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=ufuncs_lock.acquire, after_in_parent=ufuncs_lock.release,
+                        after_in_child=ufuncs_lock.release)
 cdef set with_loops = set()
 
 

@@ -26,6 +26,7 @@ TIMEOUT = 60
 SIZES = [5, 501, 40_003, 300_007]  # the last has its memory from the block cache
 TYPES = ["i1", "f2", "f4", "f8"]
 PATCHES = 100_000
+FORKS = 20
 SLOPE = 10.0
 
 x_of = {(dtype, n): numbers(dtype, n) for dtype in TYPES for n in SIZES}
@@ -130,17 +131,22 @@ def errors(rng):
         fastrelu.relu(x, x)
 
 
-def fork(rng):
-    x, expected = example(rng)
+def in_child(work):
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             signal.alarm(TIMEOUT)  # no hang: it ends the child
-            status = 0 if fastrelu.relu(x).tobytes() == expected.tobytes() else 2
+            work()
+            status = 0
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def fork(rng):
+    x, expected = example(rng)
+    in_child(lambda: same(fastrelu.relu(x), expected))
 
 
 OFTEN = [relu, relatives, masks, reductions, maximum, patched_maximum]
@@ -181,6 +187,26 @@ def test_patches_and_their_undoing():
     assert not fastrelu.numpy_is_patched()
     with pytest.raises(RuntimeError, match="not patched"):
         fastrelu.unpatch_numpy()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_children_of_a_fork_can_patch():
+    forked = threading.Event()
+
+    def patch():
+        with fastrelu.patched_numpy():
+            pass
+
+    def work(number):
+        while number and not forked.is_set():
+            patch()
+        try:
+            for _ in range(0 if number else FORKS):
+                in_child(patch)
+        finally:
+            forked.set()
+
+    together(work)
 
 
 free_threaded = pytest.mark.skipif(
