@@ -16,6 +16,7 @@ import sysconfig
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.parser import HeaderParser
@@ -126,7 +127,7 @@ def is_abi3(python):
 def version_of(python):
     """Return "3.14t" for cp314t, "3.12" for cp312-abi3."""
     found = re.fullmatch(r"cp3(\d+)(t?)(-abi3)?", python)
-    if not found or (found[2] and found[3]):
+    if not found or (found[3] and python not in PYTHONS):
         raise BuildError(f"{python}: not a Python such as {', '.join(PYTHONS)}")
     return f"3.{found[1]}{found[2]}"
 
@@ -214,8 +215,6 @@ def compile_extension(source, target, python, options, work):
     numpy = numpy_headers(target, options.cache)
     headers = [python_headers(python, options.headers)]
     if target.platform == "win32":
-        if "win" not in options.headers:
-            raise BuildError("a build for Windows needs --headers win=FOLDER, see --help")
         shutil.copy(options.headers["win"] / "pyconfig.h", work)
         headers = [work, *headers]
     with contextlib.chdir(source):
@@ -267,23 +266,32 @@ def record_line(name, data):
     return f"{name},sha256={digest},{len(data)}"
 
 
-def write_wheel(path, files, dist_info):
-    """Write a wheel of files by their names, in one order, with one time, and whole."""
-    record = f"{dist_info}/RECORD"
-    lines = [record_line(name, data) for name, data in sorted(files.items())]
-    files = dict(sorted(files.items())) | {record: "\n".join([*lines, f"{record},,", ""]).encode()}
+@contextlib.contextmanager
+def whole(path):
+    """Yield the path of a file that gets the name of `path` when it has been written."""
     part = path.with_name(f".{path.name}.part")
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as wheel:
-            for name, data in files.items():
-                entry = zipfile.ZipInfo(name, EPOCH)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.create_system = 3  # Unix, wherever this runs
-                entry.external_attr = (0o100755 if "_core." in name else 0o100644) << 16
-                wheel.writestr(entry, data)
+        yield part
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_wheel(path, files, dist_info):
+    """Write a wheel of files by their names, in one order, with one time."""
+    record = f"{dist_info}/RECORD"
+    lines = [record_line(name, data) for name, data in sorted(files.items())]
+    files = dict(sorted(files.items())) | {record: "\n".join([*lines, f"{record},,", ""]).encode()}
+    with (
+        whole(path) as part,
+        zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as wheel,
+    ):
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # Unix, wherever this runs
+            entry.external_attr = (0o100755 if "_core." in name else 0o100644) << 16
+            wheel.writestr(entry, data)
 
 
 def contents(folder):
@@ -322,10 +330,12 @@ def unpack(sdist, folder):
     try:
         with tarfile.open(sdist) as archive:
             archive.extractall(folder, filter="data")
-    except (OSError, tarfile.TarError) as error:
+    except (EOFError, OSError, tarfile.TarError, zlib.error) as error:
         raise BuildError(f"{sdist}: {error}") from None
-    (source,) = folder.iterdir()
-    return source
+    unpacked = list(folder.iterdir())
+    if len(unpacked) != 1 or not (unpacked[0] / "setup.py").exists():
+        raise BuildError(f"{sdist}: not an sdist, which has one folder with a setup.py")
+    return unpacked[0]
 
 
 def check_contents(path):
@@ -374,7 +384,8 @@ def check(options):
     print(f"{made[0].name}: {len(one):,} bytes, the same twice; all audits passed")
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
-        shutil.copy(made[0], options.out)
+        with whole(options.out / made[0].name) as part:
+            shutil.copy(made[0], part)
 
 
 def key_and_folder(text):
@@ -429,8 +440,18 @@ def parse(argv):
     return parser, options
 
 
+def check_headers(options):
+    """What is missing is missed before the first build, which takes minutes."""
+    for python in options.pythons:
+        python_headers(python, options.headers)
+    for_windows = any(TARGETS[target].platform == "win32" for target in options.targets)
+    if for_windows and "win" not in options.headers:
+        raise BuildError("a build for Windows needs --headers win=FOLDER, see --help")
+
+
 def build_all(options):
     source = unpack(options.sdist, options.folder / "source")
+    check_headers(options)
     out = options.out or Path(__file__).resolve().parents[1] / "dist"
     out.mkdir(parents=True, exist_ok=True)
     jobs = [(target, python) for target in options.targets for python in options.pythons]
