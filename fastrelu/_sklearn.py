@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 import threading
 from typing import NamedTuple
 
@@ -89,7 +90,11 @@ ENTRIES = (
     Entry("DERIVATIVES", "inplace_relu_derivative", "delta[Z == 0] = 0", relu_derivative),
 )
 
-_lock = threading.Lock()
+_lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # the child has no other thread that would give it back
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
 _patches = 0
 _before = {}
 

@@ -265,6 +265,34 @@ def test_calls_wait_for_each_other(call):
     assert not fastrelu.sklearn.is_patched()
 
 
+FORK_WHILE_A_THREAD_PATCHES = """
+import os, signal, threading, time
+from fastrelu import _sklearn
+held = threading.Event()
+def hold():
+    with _sklearn._lock:
+        held.set()
+        time.sleep(0.2)
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    _sklearn.patch()
+    os._exit(0)
+thread.join()
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@needs_fork
+def test_the_child_of_a_fork_can_patch_while_a_thread_does():
+    code = FORK_WHILE_A_THREAD_PATCHES
+    (done,) = in_forks("import sklearn.neural_network", {"fork": code}, "-W", "ignore").values()
+    assert done[0] == 0, done
+
+
 def test_others_may_restore_what_is_scikit_learns():
     fastrelu.sklearn.patch()
     _base.ACTIVATIONS["relu"] = RELU
