@@ -149,6 +149,47 @@ static void check_axes(const struct fastrelu_kernel *kernel, size_t rows, size_t
     }
 }
 
+/* Rows along two axes, which are no single axis: there is a gap behind each row, and behind all of
+   the inner axis. */
+static void check_rows(const struct fastrelu_kernel *kernel)
+{
+    enum { OUTER = 7, INNER = 25, N = 300 };
+    const ptrdiff_t size = (ptrdiff_t)kernel->itemsize, row = (N + 1) * size,
+                    block = INNER * row + 3 * size;
+    const size_t bytes = (size_t)(OUTER * block);
+    struct fastrelu_operands operands = {
+        .n_operands = kernel->inputs + 1, .axes = 3, .shape = {OUTER, INNER, N}};
+
+    for (int i = 0; i <= kernel->inputs; i++) {
+        operands.args[i] = i < kernel->inputs ? inputs[i] : output;
+        operands.steps[0][i] = block;
+        operands.steps[1][i] = row;
+        operands.steps[2][i] = size;
+    }
+    memset(expected, SENTINEL, bytes);
+    clear_flags();
+    for (int outer = 0; outer < OUTER; outer++)
+        for (int inner = 0; inner < INNER; inner++) {
+            char *args[FASTRELU_MAX_OPERANDS];
+            for (int i = 0; i <= kernel->inputs; i++)
+                args[i] = (i < kernel->inputs ? inputs[i] : expected) + outer * block + inner * row;
+            kernel->strided(args, operands.steps[2], N);
+        }
+    const uint8_t flags = raised_flags();
+
+    for (int n_threads = 1; n_threads <= THREADS; n_threads += THREADS - 1) {
+        memset(output, SENTINEL, bytes);
+        begin_check(fastrelu_operation_names[kernel->operation], kernel->dtype, "rows",
+                    OUTER * INNER * N, kernel->inputs + 1, operands.args, operands.steps[2]);
+        fastrelu_current_thresholds = n_threads > 1 ? threads : one_thread;
+        clear_flags();
+        fastrelu_execute_operands(kernel, &operands);
+        check_flags(flags, 0);
+        fastrelu_current_thresholds = one_thread;
+        compare(kernel->dtype, expected, output, bytes);
+    }
+}
+
 static void check_masked(const struct fastrelu_isa *isa, int dtype)
 {
     const size_t itemsize = (size_t)width_of(dtype) / 8, bytes = BYTES, most = BYTES / itemsize;
@@ -239,6 +280,7 @@ static void check_set(const struct fastrelu_isa *isa, int dtype)
         if (!kernel->contiguous)
             continue;
         check_calls(kernel);
+        check_rows(kernel);
         for (int transposed = 0; transposed < 2; transposed++) {
             check_axes(kernel, 201, 203, transposed);
             check_axes(kernel, 32, 1024, transposed);
@@ -271,8 +313,10 @@ void check_runtime(const struct fastrelu_isa *const sets[], struct situation cou
             for (int calm = 0; calm < 2; calm++) {
                 seed_random("", "runtime", dtypes[number] + calm);
                 fill_inputs(dtypes[number], calm);
+                fesetround(calm ? FE_UPWARD : FE_TONEAREST); /* which threads take over */
                 check_set(sets[i], dtypes[number]);
             }
+            fesetround(FE_TONEAREST);
             counts[i] = now;
         }
     }
