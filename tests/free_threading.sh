@@ -9,7 +9,6 @@ set -euo pipefail
 shopt -s nullglob
 
 cd "$(dirname "$0")/.."
-root=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 kept=${FASTRELU_FREE_THREADED:-$work/python}
@@ -65,7 +64,6 @@ OPTIONS
     cd objects
     ../Python-*/configure --disable-gil --disable-test-modules --prefix="$kept" CFLAGS=-O2 &&
         make -j"$(nproc)" && make install
-    cd "$root"
 }
 
 python=$(found)
