@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs tests in a build under sanitizers: with "address" (and undefined behaviour) all that can work
-# there and the self-check, with "thread" those of the pool, the kept memory and forks.
+# Runs tests in a build under sanitizers: with "address" (and undefined behaviour) the kernels' check in C
+# and all tests in Python that can work there, with "thread" those of the pool, the kept memory and forks.
 # Usage: tests/sanitize.sh address|thread [PYTHON [OPTION OF PYTEST...]]
 # PYTHON has pip and the packages of the "test" extra; python3 if it is not given. With "thread" it
 # may be a CPython configured with --disable-gil --with-thread-sanitizer: then more races are seen.
@@ -35,6 +35,10 @@ cp fastrelu/_tool/bench/*.py "$work/source/fastrelu/_tool/bench"
 CC=gcc CFLAGS="$sanitizers -fno-omit-frame-pointer -g" LDFLAGS="$sanitizers" \
     "$python" -m pip install -q --no-deps --target "$work/installed" "$work/source"
 
+if [[ $1 == address ]]; then
+    CC="gcc $sanitizers" bash tests/kernels/check_kernels.sh --options "--one-of 16" native
+fi
+
 # Away from the sources, which would hide the build.
 cp -r tests pyproject.toml "$work/run"
 cd "$work/run"
@@ -57,12 +61,11 @@ pytest() {
 }
 
 if [[ $1 == address ]]; then
-    # Not test_memory.py: freed memory stays in quarantine, and the process grows. Not test_main.py,
-    # which watches a clock, nor what has no C of its own, nor what starts one process after another:
-    # forks are tested under "thread".
-    left_out=(--ignore=tests/{tool,runtime/test_{memory,threads}.py,ufunc/test_{reference,semantics}.py,kernels/test_dispatch.py})
+    # Not what the check in C does. Not test_memory.py: freed memory stays in quarantine, and the process
+    # grows. Not test_main.py, which watches a clock, nor what has no C of its own, nor what starts one
+    # process after another: forks are tested under "thread".
+    left_out=(--ignore=tests/{tool,runtime/test_{memory,threads}.py,ufunc/test_{reference,semantics}.py,kernels/test_{dispatch,kernels,values}.py})
     pytest "${left_out[@]}" -k "not fork" "${@:3}"
-    sanitized "$python" -m fastrelu check
 else
     # What has threads or forks, of one type: a test takes ten times as long here.
     chosen="(f4 or -f]) and (contiguous or mask or strided or in_place or threads)
