@@ -435,6 +435,8 @@ def parse(argv):
     )
     parser.add_argument("--audit", action="store_true", help="audit each wheel that is built")
     options = parser.parse_args(argv)
+    if options.jobs < 1:
+        parser.error("--jobs: from 1 up")
     options.headers = dict(options.headers)
     options.sdist = options.sdist.resolve()
     return parser, options
