@@ -36,7 +36,7 @@ CC=gcc CFLAGS="$sanitizers -fno-omit-frame-pointer -g" LDFLAGS="$sanitizers" \
     "$python" -m pip install -q --no-deps --target "$work/installed" "$work/source"
 
 if [[ $1 == address ]]; then
-    CC="gcc $sanitizers" bash tests/kernels/check_kernels.sh --options "--one-of 16" native
+    CC="gcc $sanitizers" bash tests/kernels/check_kernels.sh --options "--one-of 60" native
 fi
 
 # Away from the sources, which would hide the build.
