@@ -303,16 +303,21 @@ before = tasks()
 y = fastrelu.relu(x)
 (worker,) = (int(task) for task in tasks() - before)
 cpus = os.sched_getaffinity(0)
+def wait_until_asleep():  # while it moves, it has another set of CPUs for a moment
+    while open(f"/proc/self/task/{{worker}}/stat").read().rpartition(")")[2].split()[0] != "S":
+        time.sleep(0.001)
 for usable in [cpus, {{min(cpus)}}, {{max(cpus)}}, cpus]:
+    wait_until_asleep()
     os.sched_setaffinity(worker, usable)
     for _ in range(20):
         time.sleep(0.002)
         fastrelu.relu(x, out=y)
-    time.sleep(0.01)
+    wait_until_asleep()
     assert os.sched_getaffinity(worker) == usable
 os.sched_setaffinity(0, {{min(cpus)}})
 for _ in range(100):
     fastrelu.relu(x, out=y)
+wait_until_asleep()
 assert os.sched_getaffinity(worker) == cpus
 """
     subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
