@@ -1,5 +1,6 @@
 """Shared by the subcommands: errors of input, progress, output files, formats of numbers."""
 
+import argparse
 import contextlib
 import json
 import os
@@ -10,6 +11,8 @@ import numpy as np
 
 from .operations import types_of_ml_dtypes
 
+LEAST_ELEMENTS = 16  # of the sizes that are measured by default
+COLOURS = {"red": 31, "green": 32, "yellow": 33}
 UNITS = (("s", 1), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 
 
@@ -39,6 +42,13 @@ class Progress:
         print(text, flush=True)
 
 
+def coloured(text, colour):
+    """Return a text in a colour if stdout is a terminal that takes one, and NO_COLOR is not set."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
+
+
 @contextlib.contextmanager
 def whole_file(option, path):
     """Return a context whose function replaces the file at path; without a path it does nothing."""
@@ -63,6 +73,38 @@ def whole_file(option, path):
     finally:
         with contextlib.suppress(OSError):
             os.unlink(part)
+
+
+def add_limits(parser, seconds, sizes):
+    """Add --seconds and --most, with their defaults in the help."""
+    parser.add_argument(
+        "--seconds",
+        type=_seconds,
+        metavar="S",
+        help=f"about how long to measure (default: {seconds:g}); what takes longer is left out",
+    )
+    parser.add_argument(
+        "--most",
+        type=_elements,
+        metavar="N",
+        help=f"measure on at most N elements (default: {sizes[-1]})",
+    )
+
+
+def _seconds(text):
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(text)) < float("inf"):
+            return seconds
+    raise argparse.ArgumentTypeError(f"a positive number is needed, not {text!r}")
+
+
+def _elements(text):
+    with contextlib.suppress(ValueError):
+        if (n := int(text)) >= LEAST_ELEMENTS:
+            return n
+    raise argparse.ArgumentTypeError(
+        f"a whole number from {LEAST_ELEMENTS} up is needed, not {text!r}"
+    )
 
 
 @contextlib.contextmanager

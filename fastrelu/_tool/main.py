@@ -1,7 +1,6 @@
 """The command line: checks fastrelu on this machine, then compares it with NumPy."""
 
 import argparse
-import contextlib
 import os
 import shlex
 import statistics
@@ -17,7 +16,9 @@ from .check import check
 from .common import (
     BadInputError,
     Progress,
+    add_limits,
     as_json,
+    coloured,
     dtype_named,
     human,
     print_machine,
@@ -35,24 +36,18 @@ from .compare import (
 )
 from .run import run
 
-DESCRIPTION = """\
-Check fastrelu on this machine, then compare its speed with NumPy's.
-
-commands:
-  compare  the self-test, then the comparison; the default
-  bench    fastrelu beside other installed libraries and a copy
-  run      a script or a module, with np.maximum(0, x) using fastrelu's kernels: see run --help
-  check    the self-test alone: every instruction set of this CPU against fastrelu.reference
-  info     the versions, the compiler and the instruction sets
-"""
+PROGRAM = "python -m fastrelu"
+COMPARE = "check fastrelu, then compare its speed with NumPy's"
+RUN = "run a script or a module, with np.maximum(0, x) by the kernels"
+CHECK = "test each instruction set of this CPU against fastrelu.reference"
+INFO = "print the versions, the compiler and the instruction sets"
 EPILOG = """\
+Without a command, it is compare: %(prog)s --dtype float64
+
 exit status: 0 on success, 1 on a wrong result or, with bench --compare, a slower one, 2 on bad
 input, 130 if interrupted.
 The environment variable FASTRELU_ISA selects the instruction set, or "python", the fallback.
 """
-ALL_COMMANDS = ("command", "json")
-COMPARE_OPTIONS = ("dtype", "input", "seconds", "most")
-COMPARE_ONLY = ("input",)
 HEADER = (
     f"{'elements':>10}  {'where':5} {'operation':20} {'NumPy':>8} {'±':>5} {'fastrelu':>9} {'±':>5}"
     f" {'GB/s':>7} {'faster':>8}  {'of a copy':>9}"
@@ -69,6 +64,10 @@ value for each place along the last axis of x, none of them above zero.
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
+
+    def __init__(self, **options):
+        form = argparse.RawDescriptionHelpFormatter
+        super().__init__(**{"formatter_class": form, **options})
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
@@ -91,12 +90,17 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["run"]:
         return run(argv[1:])
-    parser = _parser()
+    by_default = not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help"))
+    arguments = ["compare", *argv] if by_default else argv
     progress = Progress()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
+    parsers = _parsers()
+    parser = parsers.get(arguments[0], parsers[None])
     try:
-        options = parser.parse_args(argv)
+        options, unknown = parsers[None].parse_known_args(arguments)
+        if unknown:
+            raise BadInputError(f"unexpected {unknown[0]!r}; see {parser.prog} --help")
         return _run(options, argv, progress)
     except BadInputError as error:
         progress.clear()
@@ -113,82 +117,60 @@ def main(argv=None):
         return 1
     except KeyboardInterrupt:
         progress.clear()
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
         return 130
 
 
-def _parser():
+def _parsers():
+    """Return the parser of each command by name, and under None the one of all."""
     parser = Parser(
-        prog="python -m fastrelu",
-        description=DESCRIPTION,
+        prog=PROGRAM,
+        description="ReLU for NumPy arrays: check it here, time it, use it in a program.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "command",
-        nargs="?",
-        choices=["compare", "bench", "run", "check", "info"],
-        default="compare",
-        help="see above (default: compare)",
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="command", title="commands; each has a --help"
     )
-    parser.add_argument(
-        "--dtype", help="NumPy's name of the type (default: float32); for bench, a list"
-    )
+    parsers = {None: parser}
+
+    def add(name, summary, example):
+        parsers[name] = commands.add_parser(
+            name,
+            help=summary,
+            usage=f"{PROGRAM} {name} [options]",
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog=f"example: {PROGRAM} {example}",
+        )
+        return parsers[name]
+
+    _add_compare_options(add("compare", COMPARE, "--dtype float16"))
+    bench.add_options(add("bench", bench.SUMMARY, f"bench {bench.EXAMPLE}"))
+    commands.add_parser("run", help=RUN)
+    add("check", CHECK, "check --json check.json")
+    add("info", INFO, "info")
+    for name in ("compare", "bench", "check", "info"):
+        parsers[name].add_argument(
+            "--json", metavar="FILE", help="also write the results, machine and versions to a file"
+        )
+    return parsers
+
+
+def _add_compare_options(parser):
+    parser.add_argument("--dtype", help="NumPy's name of the type (default: float32)")
     parser.add_argument(
         "--input",
         metavar="FILE.npy",
         help="compare on this array, of any shape; it is memory-mapped",
     )
-    parser.add_argument(
-        "--seconds",
-        type=_seconds,
-        metavar="S",
-        help=f"about how long to measure (default: {SECONDS:g}; bench: {bench.SECONDS:g}); sizes "
-        "that take longer are left out",
-    )
-    parser.add_argument(
-        "--most",
-        type=_elements,
-        metavar="N",
-        help=f"measure on at most N elements (default: {SIZES[-1]})",
-    )
-    parser.add_argument(
-        "--json", metavar="FILE", help="also write the results, machine and versions to a file"
-    )
-    bench.add_options(parser)
-    return parser
-
-
-def _seconds(text):
-    with contextlib.suppress(ValueError):
-        if 0 < (seconds := float(text)) < float("inf"):
-            return seconds
-    raise argparse.ArgumentTypeError(f"a positive number is needed, not {text!r}")
-
-
-def _elements(text):
-    with contextlib.suppress(ValueError):
-        if (n := int(text)) >= SIZES[0]:
-            return n
-    raise argparse.ArgumentTypeError(f"a whole number from {SIZES[0]} up is needed, not {text!r}")
+    add_limits(parser, SECONDS, SIZES)
 
 
 def _run(options, argv, progress):
-    if options.command == "run":
-        raise BadInputError("run must come first; the arguments after it are the script's")
-    _refuse_foreign_options(options)
-    if options.input is not None:
-        for name in ("dtype", "most"):
-            if getattr(options, name) is not None:
-                raise BadInputError(f"--{name} has no meaning beside --input")
     array = dtype = None
-    if options.input is not None:
-        array = _load(options.input)
-    elif options.command == "compare":
-        dtype = _dtype(options.dtype or "float32")
-
+    if options.command == "compare":
+        array, dtype = _array_or_dtype(options)
     record = {
-        "command": shlex.join(["python", "-m", "fastrelu", *argv]),
+        "command": shlex.join([*PROGRAM.split(), *argv]),
         "fastrelu": config(),
         "machine": machine(),
     }
@@ -207,17 +189,14 @@ def _run(options, argv, progress):
     return status
 
 
-def _refuse_foreign_options(options):
-    """Refuse options of other commands."""
-    for name, value in vars(options).items():
-        if value is None or name in ALL_COMMANDS:
-            continue
-        owners = ["compare"] * (name in COMPARE_OPTIONS) + ["bench"] * (name not in COMPARE_ONLY)
-        if options.command not in owners:
-            option = f"--{name.replace('_', '-')}"
-            raise BadInputError(
-                f"{option} belongs to {' and '.join(owners)}, not to {options.command}"
-            )
+def _array_or_dtype(options):
+    """Return the array to compare on and None, or None and the dtype of arrays to make."""
+    if options.input is None:
+        return None, _dtype(options.dtype or "float32")
+    for name in ("dtype", "most"):
+        if getattr(options, name) is not None:
+            raise BadInputError(f"--{name} has no meaning beside --input")
+    return _load(options.input), None
 
 
 def _load(path):
@@ -267,9 +246,10 @@ def _print_check(record, progress):
     progress.show("checking ...")
     for result in check():
         record["check"].append(result._asdict())
-        verdict = "ok" if result.mismatch is None else "WRONG"
-        progress.print(f"  {result.name:8} {verdict:6} {result.comparisons:>12,} values compared")
-        if result.mismatch is not None:
+        right = result.mismatch is None
+        verdict = coloured("ok    ", "green") if right else coloured("WRONG ", "red")
+        progress.print(f"  {result.name:8} {verdict} {result.comparisons:>12,} values compared")
+        if not right:
             print(f"    {result.mismatch}")
         progress.show("checking ...")
     progress.clear()
@@ -305,7 +285,7 @@ def _print_comparison(record, array, dtype, options, progress):
             progress.print(_format(row))
     except MismatchError as mismatch:
         record["mismatch"] = str(mismatch)
-        progress.print(f"WRONG: {mismatch}")
+        progress.print(f"{coloured('WRONG', 'red')}: {mismatch}")
         return 1
     progress.clear()
     _print_notes(rows, sizes)
@@ -324,7 +304,8 @@ def _print_notes(rows, sizes):
     ratios = [row.times_faster for row in rows]
     slower = sum(ratio < 1 for ratio in ratios)
     if slower:
-        print(f"! fastrelu is slower: {slower} of {len(rows)} rows, at worst {min(ratios):.2f}x.")
+        mark, least = coloured("!", "yellow"), min(ratios)
+        print(f"{mark} fastrelu is slower: {slower} of {len(rows)} rows, at worst {least:.2f}x.")
     print(
         f"fastrelu is faster in {len(rows) - slower} of {len(rows)} rows; "
         f"{min(ratios):.2f}x to {max(ratios):.2f}x, median {statistics.median(ratios):.2f}x."
@@ -332,11 +313,12 @@ def _print_notes(rows, sizes):
 
 
 def _format(row):
-    mark = "!" if row.times_faster < 1 else " "
+    times = f"{row.times_faster:>7.2f}x"
+    times = coloured(f"{times}!", "yellow") if row.times_faster < 1 else f"{times} "
     return (
         f"{row.elements:>10,}  {row.where:5} {row.operation:20}"
         f" {human(row.numpy.seconds):>8} {row.numpy.spread:>5.0%}"
         f" {human(row.fastrelu.seconds):>9} {row.fastrelu.spread:>5.0%}"
-        f" {row.fastrelu.gigabytes_per_second:>7.1f} {row.times_faster:>7.2f}x{mark}"
+        f" {row.fastrelu.gigabytes_per_second:>7.1f} {times}"
         f" {row.fraction_of_copy:>9.0%}"
     )

@@ -27,6 +27,8 @@ fork has the patch as well; other processes of its own do not.
 
   --sklearn  also patch scikit-learn's MLPClassifier and MLPRegressor, once the program imports
              them: fastrelu.sklearn.patch()
+
+example: python -m fastrelu run --sklearn -m my_package.train --epochs 3
 """
 
 

@@ -150,7 +150,7 @@ def test_an_interrupted_run_leaves_no_file(tmp_path, monkeypatch, capsys):
         (["bench", "--layer", "--fail-over", "5"], "--fail-over has no meaning beside --layer"),
         (["bench", "--layer", "--dtype", "int8"], "--dtype has no meaning beside --layer"),
         (["bench", "--layer", "--json", os.path.join("no", "place")], "No such file"),
-        (["check", "--layer"], "--layer belongs to bench, not to check"),
+        (["check", "--layer"], "unexpected '--layer'; see python -m fastrelu check --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -130,11 +130,23 @@ def test_info_is_show_config(capsys):
     assert printed == capsys.readouterr().out
 
 
-def test_help():
-    done = run("--help")
+COMMANDS = ("compare", "bench", "run", "check", "info")
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_a_screen_and_shows_an_example(name):
+    done = run(*name.split(), "--help", COLUMNS="80")
     assert (done.returncode, done.stderr) == (0, "")
-    for word in ("compare", "check", "info", "--dtype", "--input", "--json", "--seconds", "--most"):
-        assert word in done.stdout
+    assert len(done.stdout.splitlines()) <= 40
+    assert re.search(r"^.*(example|it is).*: python -m fastrelu.*$", done.stdout, re.MULTILINE)
+
+
+def test_help_names_the_commands_and_their_options():
+    printed = run("--help").stdout
+    assert re.findall(r"^    (\w+) ", printed, re.MULTILINE) == list(COMMANDS)
+    printed = run("compare", "--help").stdout
+    for option in ("--dtype", "--input", "--json", "--seconds", "--most"):
+        assert option in printed
 
 
 @pytest.mark.parametrize(
@@ -257,11 +269,11 @@ def test_input_that_is_cut_short(save, capsys):
         (["--json", os.path.join("no", "such", "place")], "No such file"),
         (["--json", "."], "not a regular file"),
         (["--json", os.devnull], "not a regular file"),
-        (["check", "--dtype", "f"], "--dtype belongs to compare"),
-        (["info", "--seconds", "1"], "--seconds belongs to compare"),
+        (["check", "--dtype", "f"], "unexpected '--dtype'; see python -m fastrelu check --help"),
+        (["info", "--seconds", "1"], "unexpected '--seconds'; see python -m fastrelu info --help"),
         (["--input", "x.npy", "--most", "16"], "--most has no meaning"),
         (["measure"], "invalid choice"),
-        (["--verbose"], "unrecognized arguments"),
+        (["--verbose"], "unexpected '--verbose'; see python -m fastrelu compare --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -279,7 +291,7 @@ def test_bad_input_in_a_process_of_its_own():
     done = run("--input", "no-such-file.npy")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        "python -m fastrelu: error: no-such-file.npy: No such file or directory"
+        "python -m fastrelu compare: error: no-such-file.npy: No such file or directory"
     ]
 
 
@@ -608,3 +620,22 @@ def test_special_values_hold_both_kinds_of_nan_in_both_signs(dtype):
 )
 def test_a_time_has_three_digits(seconds, text):
     assert common.human(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("environment", "terminal", "coloured"),
+    [
+        ({}, True, True),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"TERM": "dumb"}, True, False),
+        ({}, False, False),
+    ],
+    ids=["terminal", "no color", "dumb", "no terminal"],
+)
+def test_colours_are_for_terminals_that_take_them(environment, terminal, coloured, monkeypatch):
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    assert common.coloured("ok", "green") == ("\x1b[32mok\x1b[0m" if coloured else "ok")

@@ -18,6 +18,7 @@ from fastrelu._limits import usable_cpus
 from fastrelu._threads import MAX_THREADS
 from fastrelu._tool.common import (
     BadInputError,
+    add_limits,
     as_json,
     dtype_named,
     duration,
@@ -38,6 +39,8 @@ from .measure import (
     measure_case,
 )
 
+SUMMARY = "time fastrelu beside other installed libraries and a copy"
+EXAMPLE = "--operations forward --sizes 4K,1M --threads 1,2"
 SIZES = (16, 256, 4096, 1 << 16, 1 << 20, 1 << 24)
 SECONDS = 120.0
 FULL_DTYPES = ("float16", "float32", "float64", "int8")
@@ -96,68 +99,59 @@ class Selection(NamedTuple):
 
 
 def add_options(parser):
-    """Add the options of bench to a parser."""
-    group = parser.add_argument_group("options of bench; lists are separated by commas")
-    group.add_argument(
+    """Add the options of bench to its parser."""
+    cases = parser.add_argument_group("what is measured; lists are separated by commas")
+    cases.add_argument(
         "--operations",
         metavar="LIST",
-        help=f"from {', '.join(OPERATIONS)} (default: {', '.join(USUAL)}; all with --full)",
+        help=f"of {', '.join(OPERATIONS)} (default: the first {len(USUAL)}; all with --full)",
     )
-    group.add_argument("--where", metavar="LIST", help=f"the output, from {', '.join(OUTPUTS)}")
-    group.add_argument(
-        "--sizes", metavar="LIST", help="numbers of elements; K and M stand for 2**10 and 2**20"
-    )
-    group.add_argument(
+    cases.add_argument("--where", metavar="LIST", help=f"the output, of {', '.join(OUTPUTS)}")
+    cases.add_argument("--dtype", metavar="LIST", help="types by name (default: float32)")
+    cases.add_argument("--sizes", metavar="LIST", help="numbers of elements, like 4096,64K,1M")
+    cases.add_argument("--contenders", metavar="LIST", help=f"of {', '.join(LIBRARIES)}")
+    cases.add_argument(
         "--threads",
         metavar="LIST",
-        help="numbers of threads, like 1,2,4,8,16 (default: 1 and all cores); with a list, also "
-        "prints GB/s by the number of threads. Each round of each contender comes after a rest of "
-        f"{milliseconds(REST_SECONDS)}, of up to {milliseconds(MAX_REST_SECONDS)} while any "
-        "thread is busy",
+        help="like 1,2,4,8 (default: 1 and all cores); a list also prints GB/s by threads",
     )
-    group.add_argument(
+    cases.add_argument(
         "--gap",
         type=_gap,
         metavar="TIME",
-        help="time single calls, each after so much other work of the calling thread, like 500us "
-        "or 1ms, and take their median (default: 0, calls that follow each other)",
+        help="of other work before each call, like 500us or 1ms (default: 0)",
     )
-    layer.add_options(group)
-    group.add_argument(
-        "--contenders", metavar="LIST", help=f"besides fastrelu, from {', '.join(LIBRARIES)}"
-    )
-    group.add_argument(
+    cases.add_argument(
         "--full",
         action="store_true",
         default=None,
         help=f"{', '.join(FULL_DTYPES)} from 16 to 64M elements, in about an hour",
     )
-    group.add_argument(
+    add_limits(cases, SECONDS, SIZES)
+    layer.add_options(cases)
+    results = parser.add_argument_group("what becomes of it")
+    results.add_argument(
         "--every",
         action="store_true",
         default=None,
         help="print every contender, not only the best",
     )
-    group.add_argument(
+    results.add_argument(
         "--compare",
         metavar="OLD.json",
-        help="exit with 1 if fastrelu is slower than in OLD; by default measures what OLD measured",
+        help="measure what OLD.json measured; exit with 1 if fastrelu became slower",
     )
-    group.add_argument(
+    results.add_argument(
         "--fail-over",
         type=_percent,
         metavar="PCT",
         help=f"how much slower is a failure (default: {FAIL_OVER:g})",
     )
-    group.add_argument(
-        "--plot", metavar="FILE", help="write a plot by size, .svg or .png; needs matplotlib"
+    results.add_argument(
+        "--plot", metavar="FILE", help="a plot by size, .svg or .png; needs matplotlib"
     )
-    group.add_argument(
-        "--plot-threads", metavar="FILE", help="the same by the number of threads, for each size"
-    )
-    group.add_argument(
-        "--html", metavar="FILE", help="write a page with everything; needs matplotlib"
-    )
+    results.add_argument("--plot-threads", metavar="FILE", help="the same by number of threads")
+    results.add_argument("--html", metavar="FILE", help="a page with everything; needs matplotlib")
 
 
 def run(options, record, progress):

@@ -182,13 +182,12 @@ def add_options(group):
         "--layer",
         action="store_true",
         default=None,
-        help="time a layer instead: a matrix product, and its bias and ReLU, in turns; takes "
-        "--threads, --contenders, --seconds, --json and --shapes",
+        help="time a matrix product, and its bias and ReLU, in turns",
     )
     group.add_argument(
         "--shapes",
         metavar="LIST",
-        help=f"of layers, each BATCHxINxOUT (default: {','.join(SHAPES)})",
+        help=f"of layers, each BATCHxINxOUT, like {','.join(SHAPES[:2])}",
     )
 
 
