@@ -137,6 +137,24 @@ def thresholds(parallel, streaming):
         _core.set_thresholds(*before)
 
 
+def allocations_fail_in_turn(call):
+    """
+    Yield after each of many calls: in the first the first allocation of Python fails, and so on.
+
+    It is skipped where Python lacks its own means for that.
+    """
+    hooks = pytest.importorskip("_testcapi", reason="this Python has no module for its own tests")
+    for number in range(1, 100):
+        hooks.set_nomemory(number, number + 1)
+        try:
+            call()
+        except MemoryError:
+            pass
+        finally:
+            hooks.remove_mem_hooks()
+        yield number
+
+
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 FORKS = """

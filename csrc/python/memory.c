@@ -81,20 +81,34 @@ static inline PyObject *new_array(PyArray_Descr *dtype, int ndim, const npy_intp
                                 NULL);
 }
 
-/* With our handler, or with that which the program has set itself. */
+static int set_handler(PyObject *wanted)
+{
+    PyObject *before = PyDataMem_SetHandler(wanted);
+    Py_XDECREF(before);
+    return before ? 0 : -1;
+}
+
+/* With our handler, or with that which the program has set itself.
+
+   To set a handler takes memory. Where there is none to set the program's again, the array and all
+   that is kept are given up for it; and if that is in vain, the next large array sets it. */
 static PyObject *new_large_array(PyArray_Descr *dtype, int ndim, const npy_intp *shape,
                                  const npy_intp *strides, int fortran)
 {
-    PyObject *before = PyDataMem_SetHandler(capsule), *array = NULL;
-    if (before == PyDataMem_DefaultHandler)
+    PyObject *handler = PyDataMem_GetHandler(), *array = NULL;
+    if (handler == NULL)
+        return NULL;
+    const int chosen = handler != PyDataMem_DefaultHandler && handler != capsule;
+    Py_DECREF(handler);
+    if (chosen)
+        return new_array(dtype, ndim, shape, strides, fortran);
+    if (set_handler(capsule) == 0)
         array = new_array(dtype, ndim, shape, strides, fortran);
-    PyObject *set = before ? PyDataMem_SetHandler(before) : NULL;
-    if (set && before != PyDataMem_DefaultHandler)
-        array = new_array(dtype, ndim, shape, strides, fortran);
-    if (set == NULL)
+    if (set_handler(NULL) < 0) { /* NumPy's own */
         Py_CLEAR(array);
-    Py_XDECREF(before);
-    Py_XDECREF(set);
+        fastrelu_clear_cache();
+        set_handler(NULL);
+    }
     return array;
 }
 

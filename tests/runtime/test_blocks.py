@@ -13,7 +13,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from helpers import UFUNCS, needs_fork
+from helpers import UFUNCS, allocations_fail_in_turn, needs_fork
 from numpy._core.multiarray import get_handler_name
 
 import fastrelu
@@ -94,6 +94,12 @@ def test_the_handler_that_is_set_stays_set_after_an_error():
         fastrelu.relu(x)
     assert get_handler_name() == "default_allocator"
     assert get_handler_name(ones(4)) == "default_allocator"
+
+
+def test_the_handler_that_is_set_stays_set_without_memory():
+    x = ones(4)
+    for _ in allocations_fail_in_turn(lambda: fastrelu.relu(x)):
+        assert get_handler_name() == "default_allocator"
 
 
 def test_sizes_that_differ_a_little_hit():
