@@ -202,9 +202,9 @@ cdef list ufuncs = []
 # handler or finalizer can come in between. A fork takes it, for the child has no other thread that
 # would give it back.
 cdef object ufuncs_lock = RLock()
+cdef object acquire = ufuncs_lock.acquire, release = ufuncs_lock.release
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=ufuncs_lock.acquire, after_in_parent=ufuncs_lock.release,
-                        after_in_child=ufuncs_lock.release)
+    os.register_at_fork(before=acquire, after_in_parent=release, after_in_child=release)
 cdef set with_loops = set()
 
 
@@ -382,8 +382,9 @@ def patch_maximum(maximum):
 
 
 def unpatch_maximum():
-    with ufuncs_lock:
-        result = fastrelu_unpatch_maximum()
+    acquire()  # "with" would take memory, for want of which np.maximum would stay patched
+    result = fastrelu_unpatch_maximum()
+    release()
     if result == FASTRELU_NOT_PATCHED:
         raise RuntimeError("np.maximum is not patched")
     if result == FASTRELU_PATCHED_OVER:

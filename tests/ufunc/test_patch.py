@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import KERNEL_TYPES, failing, oracle_of
+from helpers import KERNEL_TYPES, allocations_fail_in_turn, failing, oracle_of
 
 import fastrelu
 
@@ -380,6 +380,16 @@ def test_block_that_fails_is_undone():
 def words_of_maximum():
     """Return the memory of np.maximum, less what every object has: references are counted there."""
     return (ctypes.c_void_p * 30).from_address(id(np.maximum) + object.__basicsize__)
+
+
+def test_block_without_memory_is_undone():
+    def call():
+        with fastrelu.patched_numpy():
+            np.maximum(0, np.ones(3))
+
+    call()
+    for _ in allocations_fail_in_turn(call):
+        assert not fastrelu.numpy_is_patched()
 
 
 def test_undone_leaves_no_trace():
