@@ -184,18 +184,19 @@ json.dump(outcomes, sys.stdout)
 """
 
 
-def in_forks(before, codes, *options):
+def in_forks(before, codes, *options, environment=None):
     """
     Run each of the codes, by name, in a fork of one Python that has run what comes before them.
 
     Return the exit status, the output and the errors of each. It spares the start of Python and
     the import of NumPy, where the code under test may find these done.
     """
-    environment = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    inherited = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    inherited["OPENBLAS_NUM_THREADS"] = "1"  # Python may warn of threads at a fork
     done = subprocess.run(
         [sys.executable, "-P", *options, "-c", FORKS],
         input=json.dumps([before, codes]),
-        env={**environment, "OPENBLAS_NUM_THREADS": "1"},  # Python may warn of threads at a fork
+        env=inherited | (environment or {}),
         capture_output=True,
         text=True,
         timeout=300,

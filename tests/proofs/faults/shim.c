@@ -1,0 +1,204 @@
+/* Loaded before the C library (LD_PRELOAD), it lets calls into the system fail: of each kind those
+   that a plan names, made by the thread that has called own_faults. */
+
+#define _GNU_SOURCE
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+extern void *__libc_memalign(size_t, size_t);
+extern void __libc_free(void *);
+
+/* Fails the calls from `first` to `last`, counted from 1; it raises a signal there instead, if one
+   is given. `seen` and `hit` count. As in injection.py. */
+enum kind { ALLOCATION, THREAD, CREATION, RENAMING, KINDS };
+struct plan {
+    int first, last, signal, seen, hit;
+};
+struct plan fault_plans[KINDS];
+
+/* What files may still take, in bytes; -1: all. */
+long long fault_disk = -1;
+
+/* Of all threads: blocks and bytes of maps that are allocated. */
+_Atomic long long fault_blocks, fault_mapped;
+
+static pthread_t owner;
+static int owned;
+
+void own_faults(void)
+{
+    owner = pthread_self();
+    owned = 1;
+}
+
+static int is_owner(void) { return owned && pthread_equal(owner, pthread_self()); }
+
+static int fails(enum kind kind)
+{
+    struct plan *const plan = &fault_plans[kind];
+    if (plan->first == 0 || !is_owner())
+        return 0;
+    plan->seen++;
+    if (plan->seen < plan->first || plan->seen > plan->last)
+        return 0;
+    plan->hit++;
+    if (plan->signal == 0)
+        return 1;
+    raise(plan->signal);
+    return 0;
+}
+
+static void *counted(void *block)
+{
+    fault_blocks += block != NULL;
+    return block;
+}
+
+static void *out_of_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *malloc(size_t size)
+{
+    return fails(ALLOCATION) ? out_of_memory() : counted(__libc_malloc(size));
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return fails(ALLOCATION) ? out_of_memory() : counted(__libc_calloc(n, size));
+}
+
+void *memalign(size_t alignment, size_t size)
+{
+    return fails(ALLOCATION) ? out_of_memory() : counted(__libc_memalign(alignment, size));
+}
+
+void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, size); }
+
+int posix_memalign(void **block, size_t alignment, size_t size)
+{
+    void *const found = memalign(alignment, size);
+    if (found == NULL)
+        return ENOMEM;
+    *block = found;
+    return 0;
+}
+
+void free(void *block)
+{
+    fault_blocks -= block != NULL;
+    __libc_free(block);
+}
+
+void *realloc(void *block, size_t size)
+{
+    if (block == NULL)
+        return malloc(size);
+    if (size == 0) {
+        free(block);
+        return NULL;
+    }
+    return fails(ALLOCATION) ? out_of_memory() : __libc_realloc(block, size);
+}
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+void *mmap(void *at, size_t size, int protection, int flags, int file, off_t offset)
+{
+    static __typeof__(&mmap) next;
+    if (next == NULL)
+        next = NEXT(mmap);
+    if (fails(ALLOCATION)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    void *const map = next(at, size, protection, flags, file, offset);
+    if (map != MAP_FAILED)
+        fault_mapped += (long long)size;
+    return map;
+}
+
+int munmap(void *map, size_t size)
+{
+    static __typeof__(&munmap) next;
+    if (next == NULL)
+        next = NEXT(munmap);
+    const int failed = next(map, size);
+    if (!failed)
+        fault_mapped -= (long long)size;
+    return failed;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                   void *context)
+{
+    return fails(THREAD) ? EAGAIN : NEXT(pthread_create)(thread, attributes, run, context);
+}
+
+static int open_file(int folder, const char *path, int flags, mode_t mode)
+{
+    if ((flags & O_CREAT) && fails(CREATION)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return NEXT(openat)(folder, path, flags, mode);
+}
+
+static mode_t mode_of(int flags, va_list rest)
+{
+    return flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+}
+
+#define OPEN(name, parameters, folder)                                         \
+    int name parameters                                                        \
+    {                                                                          \
+        va_list rest;                                                          \
+        va_start(rest, flags);                                                 \
+        const int file = open_file(folder, path, flags, mode_of(flags, rest)); \
+        va_end(rest);                                                          \
+        return file;                                                           \
+    }
+
+OPEN(open, (const char *path, int flags, ...), AT_FDCWD)
+OPEN(open64, (const char *path, int flags, ...), AT_FDCWD)
+
+int rename(const char *from, const char *to)
+{
+    if (fails(RENAMING)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return NEXT(rename)(from, to);
+}
+
+ssize_t write(int file, const void *bytes, size_t size)
+{
+    static __typeof__(&write) next;
+    if (next == NULL)
+        next = NEXT(write);
+    if (file <= STDERR_FILENO || fault_disk < 0 || !is_owner() || size == 0)
+        return next(file, bytes, size);
+    if (fault_disk == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    const ssize_t done =
+        next(file, bytes, (long long)size < fault_disk ? size : (size_t)fault_disk);
+    if (done > 0)
+        fault_disk -= done;
+    return done;
+}
