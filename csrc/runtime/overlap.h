@@ -1,4 +1,8 @@
-/* In which order the elements of an operation may be taken. */
+/* In which order the elements of an operation may be taken.
+
+   The order is the laxest that is safe, except where the test would not be cheap: elements that lie
+   beside themselves and meet no other element, and operands with different steps whose spans meet,
+   or with elements of the output that overlap, are taken in a stricter one. */
 
 #ifndef FASTRELU_OVERLAP_H
 #define FASTRELU_OVERLAP_H

@@ -17,7 +17,8 @@ struct fastrelu_operands {
 };
 
 /* Sorts the axes by the steps of the output, flips them to make these positive, and coalesces axes
-   that are contiguous with each other. False if elements of the output overlap each other. */
+   that are contiguous with each other. False if elements of the output overlap each other, or if
+   those along one axis lie between those along another. */
 int fastrelu_coalesce_axes(struct fastrelu_operands *operands, size_t itemsize);
 
 /* The number of elements that an operand has itself, those that are broadcast counted once. */
