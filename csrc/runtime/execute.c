@@ -122,7 +122,7 @@ static size_t chunk_size(size_t bytes, int n_threads)
 /* A block is a multiple of the least chunk, so that each begins with a whole byte of the mask. */
 static void execute_rows(struct execution *execution, size_t rows, size_t itemsize, int n_threads)
 {
-    if (n_threads > 1) {
+    if (n_threads > 1 && execution->n > 0) {
         const size_t size = chunk_size(rows * execution->n * itemsize, n_threads);
         const size_t row = execution->n * itemsize;
         execution->block_size = size / FASTRELU_MIN_CHUNK * FASTRELU_MIN_CHUNK / itemsize;

@@ -721,3 +721,5 @@ def test_the_copy_that_is_the_limit_of_benchmarks(streaming, random_values, asse
     assert _core.get_thresholds() == before
     with pytest.raises(ValueError, match="as many bytes"):
         _core.copy(x, y[1:], streaming=streaming)
+    with fastrelu.num_threads(2):
+        _core.copy(x[:0], y[:0], streaming=streaming)
