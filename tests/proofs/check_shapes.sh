@@ -1,36 +1,37 @@
 #!/usr/bin/env bash
-# Checks every shape up to a bound: overlap, axes.
+# Checks every shape up to a bound: what lies around operands, overlap, axes, chunks.
 set -euo pipefail
-
-parts=(overlap axes)
 
 usage() {
     cat <<'END'
 usage: tests/proofs/check_shapes.sh [--larger] [PART...]
 
-Builds tests/proofs/shapes/ with csrc/runtime, by $CC or else gcc, and runs it:
+Builds tests/proofs/shapes/ with csrc/kernels and csrc/runtime, by $CC or else gcc, and runs it:
 
-    overlap   no laxer order than overlap.h demands is safe, and its order is
+    overlap   the order that overlap.h demands is safe, and no laxer one is
     axes      strides.c keeps each element of the output with its inputs
+    chunks    chunks of rows and of masks take every element once
+    panels    tiles and panels do
+    bounds    kernels touch no byte outside their operands
 
---larger: to a larger bound. Each part prints what it covered. Exit status: 0 if there are no
-findings, 1 if there are some, 2 if the call was wrong.
+--larger: to a larger bound, in minutes for each part. Each part says what it covered. Exit status: 0
+if there are no findings, 1 if there are some, 2 if it cannot run.
 END
 }
 
 cd "$(dirname "$0")/../.."
 options=()
-wanted=()
+parts=()
 while (($#)); do
     case $1 in
     --help) usage && exit ;;
     --larger) options=(--larger) ;;
-    overlap | axes) wanted+=("$1") ;;
+    overlap | axes | chunks | panels | bounds) parts+=("$1") ;;
     *) usage >&2 && exit 2 ;;
     esac
     shift
 done
-((${#wanted[@]})) || wanted=("${parts[@]}")
+((${#parts[@]})) || parts=(overlap axes chunks panels bounds)
 
 # The flags of the extension.
 mapfile -t flags < <(sed -n '/^UNIX_FLAGS/,/^]/s/.*"\(.*\)".*/\1/p' setup.py)
@@ -40,23 +41,29 @@ command -v "${compiler[0]}" >/dev/null || { echo "there is no ${compiler[0]}" >&
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# compile SOURCE...: one object for each, so that ccache knows them.
-compile() {
-    local objects=("${@/#/$folder/}")
+# build PART SOURCE...: one object for each source, so that ccache knows them.
+build() {
+    local sources=("tests/proofs/shapes/$1.c" "${@:2}") objects
+    objects=("${sources[@]/#/$folder/}")
     mkdir -p "${objects[@]%/*}"
-    printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -I SOURCE \
+    printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I SOURCE \
         "${compiler[@]}" "${flags[@]}" -Werror -Icsrc -c SOURCE -o "$folder/SOURCE.o"
+    "${compiler[@]}" "${objects[@]/%/.o}" -o "$folder/$1" -lm
+}
+
+build_part() {
+    case $1 in
+    overlap) build overlap ;;
+    axes) build axes csrc/runtime/strides.c ;;
+    chunks) build chunks csrc/runtime/{strides,transpose}.c ;;
+    panels) build panels csrc/runtime/{strides,transpose,execute}.c ;;
+    bounds) build bounds csrc/kernels/*.c csrc/kernels/isa/*.c ;;
+    esac
 }
 
 status=0
-for part in "${wanted[@]}"; do
-    sources=("tests/proofs/shapes/$part.c")
-    case $part in
-    axes) sources+=(csrc/runtime/strides.c) ;;
-    esac
-    compile "${sources[@]}"
-    objects=("${sources[@]/#/$folder/}")
-    "${compiler[@]}" "${objects[@]/%/.o}" -o "$folder/$part" -lm
+for part in "${parts[@]}"; do
+    build_part "$part" || exit 2
     "$folder/$part" "${options[@]}" || status=1
 done
 exit "$status"

@@ -1,0 +1,240 @@
+/* Do tiles and panels, which copy inputs on the way to a kernel, take every element once, with its
+   inputs? In memory, with a kernel that adds: an element that is taken twice, or with another
+   input, differs. */
+
+#include "runtime/execute.h"
+#include "runtime/transpose.h"
+
+#include "findings.h"
+#include "pool.h"
+
+enum { BESIDE = 64, MOST_ELEMENTS = 1 << 19, FETCHED = 20 << 20 };
+
+static char *memory[FASTRELU_MAX_OPERANDS], *all_zero;
+static size_t calls;
+static const char *what;
+
+static uint64_t load(const char *p, size_t itemsize)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, p, itemsize);
+    return bits;
+}
+
+/* Odd, so that no number of times but the first gives the same: for bytes too. */
+static uint64_t value_of(const uint64_t inputs[], int n)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < n; i++)
+        value = value * 29 + inputs[i];
+    return value | 1;
+}
+
+#define LOOP(itemsize, inputs)                                                                   \
+    static void add_##itemsize##_##inputs(char *const args[], const ptrdiff_t steps[], size_t n) \
+    {                                                                                            \
+        for (size_t i = 0; i < n; i++) {                                                         \
+            uint64_t in[inputs], sum;                                                            \
+            for (int j = 0; j < inputs; j++)                                                     \
+                in[j] = load(args[j] + (ptrdiff_t)i * steps[j], itemsize);                       \
+            char *const out = args[inputs] + (ptrdiff_t)i * steps[inputs];                       \
+            sum = load(out, itemsize) + value_of(in, inputs);                                    \
+            memcpy(out, &sum, itemsize);                                                         \
+        }                                                                                        \
+    }
+LOOP(1, 1)
+LOOP(2, 1)
+LOOP(4, 1)
+LOOP(8, 1)
+LOOP(1, 2)
+LOOP(2, 2)
+LOOP(4, 2)
+LOOP(8, 2)
+static fastrelu_loop *const loops[2][4] = {{add_1_1, add_2_1, add_4_1, add_8_1},
+                                           {add_1_2, add_2_2, add_4_2, add_8_2}};
+
+static struct fastrelu_kernel kernel_of(int inputs, size_t itemsize)
+{
+    fastrelu_loop *const loop = loops[inputs - 1][__builtin_ctz((unsigned)itemsize)];
+    return (struct fastrelu_kernel){.contiguous = loop,
+                                    .streaming = loop,
+                                    .strided = loop,
+                                    .itemsize = itemsize,
+                                    .inputs = inputs};
+}
+
+static void print(const struct fastrelu_operands *operands, size_t itemsize, const char *finding)
+{
+    if (findings++ >= SHOWN_FINDINGS)
+        return;
+    printf("    %s: %s; %d threads, %zu bytes;", what, finding, threads, itemsize);
+    for (int axis = 0; axis < operands->axes; axis++) {
+        printf(" %zu by", operands->shape[axis]);
+        for (int i = 0; i < operands->n_operands; i++)
+            printf(" %td", operands->steps[axis][i]);
+        putchar(';');
+    }
+    printf(" output at %u mod 64\n",
+           (unsigned)((uintptr_t)operands->args[operands->n_operands - 1] % 64));
+}
+
+/* After a call: the elements of the output, and zeros in its gaps and beside it. */
+static void compare(const struct fastrelu_operands *operands, size_t itemsize)
+{
+    const int out = operands->n_operands - 1, inner = operands->axes - 1;
+    const size_t outer = operands->axes > 2 ? operands->shape[0] : 1;
+    const size_t rows = operands->shape[inner - 1], columns = operands->shape[inner];
+    const ptrdiff_t *row_steps = operands->steps[inner - 1], *steps = operands->steps[inner];
+    uintptr_t low, high;
+
+    for (size_t i = 0; i < outer; i++)
+        for (size_t row = 0; row < rows; row++) {
+            char *args[FASTRELU_MAX_OPERANDS];
+            for (int j = 0; j <= out; j++)
+                args[j] = operands->args[j] + (ptrdiff_t)row * row_steps[j] +
+                          (operands->axes > 2 ? (ptrdiff_t)i * operands->steps[0][j] : 0);
+            for (size_t column = 0; column < columns; column++) {
+                uint64_t in[FASTRELU_MAX_OPERANDS];
+                for (int j = 0; j < out; j++, args[j - 1] += steps[j - 1])
+                    in[j] = load(args[j], itemsize);
+                uint64_t wanted = value_of(in, out);
+                if (memcmp(args[out], &wanted, itemsize) != 0) {
+                    print(operands, itemsize, "an element is not taken once, with its inputs");
+                    memset(memory[FASTRELU_MAX_OPERANDS - 1], 0, (size_t)MOST_ELEMENTS * 8);
+                    return;
+                }
+                memset(args[out], 0, itemsize);
+                args[out] += steps[out];
+            }
+        }
+    fastrelu_memory_extent(operands, out, itemsize, &low, &high);
+    if (memcmp((char *)low - BESIDE, all_zero, high - low + 2 * BESIDE) != 0)
+        print(operands, itemsize, "a byte outside the output is written");
+}
+
+/* Tiles: input number `row_operand` is the same row for all. */
+static void check_tiles(size_t itemsize, size_t rows, size_t n, size_t over, int inputs,
+                        int row_operand, int gaps)
+{
+    const struct fastrelu_kernel kernel = kernel_of(inputs, itemsize);
+    struct fastrelu_operands operands = {.n_operands = inputs + 1, .axes = 2, .shape = {rows, n}};
+
+    what = "tiles";
+    for (int i = 0; i <= inputs; i++) {
+        const ptrdiff_t step = (ptrdiff_t)itemsize * (gaps && i == inputs ? 2 : 1);
+        operands.args[i] = memory[i < inputs ? i : FASTRELU_MAX_OPERANDS - 1] + BESIDE;
+        operands.steps[1][i] = step;
+        operands.steps[0][i] = i == row_operand ? 0 : step * (ptrdiff_t)n;
+    }
+    operands.args[inputs] += over;
+    calls++;
+    fastrelu_execute_operands(&kernel, &operands);
+    compare(&operands, itemsize);
+}
+
+static void check_all_tiles(size_t itemsize, size_t most_rows, size_t most_bytes)
+{
+    for (size_t rows = 2; rows <= most_rows; rows++)
+        for (size_t n = 2; n * itemsize <= most_bytes; n++)
+            for (int way = 0; way < 4; way++) {
+                const int inputs = way ? 2 : 1;
+                check_tiles(itemsize, rows, n, (rows + n) * itemsize % 64, inputs, way == 2,
+                            way == 3);
+            }
+}
+
+/* Each place of the output in a cache line, by few rows. */
+static void check_places_of_tiles(size_t itemsize)
+{
+    for (size_t n = 2; n * itemsize <= 400; n++)
+        for (size_t over = 0; over < 64; over++)
+            check_tiles(itemsize, 3 + n % 7, n, over, 2, 1, 0);
+    for (size_t n = 400 / itemsize; n * itemsize <= 6200; n++)
+        check_tiles(itemsize, 5, n, n * itemsize % 64, 1, 0, 0);
+}
+
+/* Panels: inputs whose bit is set in `transposed` lie along the rows. */
+static void check_panel(size_t itemsize, size_t rows, size_t columns, int transposed, size_t outer,
+                        int reversed, size_t bytes)
+{
+    const struct fastrelu_kernel kernel = kernel_of(2, itemsize);
+    const ptrdiff_t size = (ptrdiff_t)itemsize;
+    const int axes = outer > 1 ? 3 : 2;
+    struct fastrelu_operands operands = {.n_operands = 3, .axes = axes};
+
+    what = bytes >= FETCHED ? "panels in groups" : "panels";
+    operands.shape[0] = outer;
+    operands.shape[axes - 2] = rows;
+    operands.shape[axes - 1] = columns;
+    for (int i = 0; i < 3; i++) {
+        ptrdiff_t *const of = &operands.steps[0][i];
+        const int along = i < 2 && transposed >> i & 1;
+        const ptrdiff_t row = along ? size : size * (ptrdiff_t)columns + (i == 2 ? size : 0);
+        of[0] = size * (ptrdiff_t)(rows * (columns + 1));
+        of[(axes - 2) * FASTRELU_MAX_OPERANDS] = along && reversed ? -row : row;
+        of[(axes - 1) * FASTRELU_MAX_OPERANDS] = along ? size * (ptrdiff_t)rows : size;
+        operands.args[i] = memory[i < 2 ? i : FASTRELU_MAX_OPERANDS - 1] + BESIDE +
+                           (along && reversed ? row * (ptrdiff_t)(rows - 1) : 0);
+    }
+    calls++;
+    if (fastrelu_execute_transposed(&kernel, &operands, bytes, threads))
+        compare(&operands, itemsize);
+    else
+        print(&operands, itemsize, "panels are not taken");
+}
+
+static void check_panels(size_t itemsize, size_t most)
+{
+    static const size_t groups[] = {128, 129, 191, 255, 256, 257, 300, 511, 512, 513, 600};
+    enum { GROUPS = sizeof groups / sizeof *groups };
+
+    for (size_t rows = 16; rows <= most; rows++)
+        for (size_t columns = 16; columns <= most; columns++)
+            if (rows * columns >= 4096)
+                check_panel(itemsize, rows, columns, 1 + (int)(columns % 3), 1, (int)(rows % 2), 0);
+    for (size_t side = 30; side <= 70; side++)
+        for (int transposed = 1; transposed < 4; transposed++)
+            for (int reversed = 0; reversed < 2; reversed++) {
+                check_panel(itemsize, side, 137, transposed, 1 + side % 3, reversed, 0);
+                check_panel(itemsize, 137, side, transposed, 1 + side % 3, reversed, 0);
+            }
+    for (size_t i = 0; i < GROUPS; i++)
+        for (size_t j = 0; j < GROUPS; j++)
+            check_panel(itemsize, groups[i], groups[j], 1 + (int)(j % 3), 1, (int)(i % 2), FETCHED);
+}
+
+int main(int argc, char **argv)
+{
+    const int larger = wants_larger(argc, argv);
+    const size_t most_rows = larger ? 120 : 40, most_bytes = larger ? 400 : 200;
+    const size_t most = larger ? 300 : 140;
+    static const struct fastrelu_thresholds one_thread = {SIZE_MAX, 1, SIZE_MAX, 1,
+                                                          SIZE_MAX, 0, SIZE_MAX};
+    static const struct fastrelu_thresholds chunked = {1, 1, 1, 1, SIZE_MAX, 0, SIZE_MAX};
+
+    all_zero = calloc(MOST_ELEMENTS, 8);
+    for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++) {
+        memory[i] = aligned_alloc(4096, (size_t)MOST_ELEMENTS * 8);
+        if (!all_zero || !memory[i])
+            return 2;
+        for (size_t at = 0; at < MOST_ELEMENTS; at++)
+            ((uint64_t *)memory[i])[at] = mix(at * 4 + (size_t)i + 1);
+    }
+    memset(memory[FASTRELU_MAX_OPERANDS - 1], 0, (size_t)MOST_ELEMENTS * 8);
+    for (size_t itemsize = 1; itemsize <= 8; itemsize *= 2)
+        for (threads = 1; threads <= 3; threads += 2) {
+            fastrelu_current_thresholds = threads == 1 ? one_thread : chunked;
+            check_all_tiles(itemsize, most_rows, most_bytes);
+            check_places_of_tiles(itemsize);
+            if (threads > 1)
+                check_panels(itemsize, most);
+        }
+    printf(
+        "panels: %zu calls, of 1, 2, 4 and 8 bytes\n"
+        "    tiles of every row up to %zu bytes by every number of rows up to %zu, of rows up to "
+        "6200 bytes, and\n"
+        "    at every place of a cache line; every panel of 16 to %zu rows and columns; groups of "
+        "panels\n",
+        calls, most_bytes, most_rows, most);
+    return report_findings();
+}
