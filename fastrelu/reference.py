@@ -1147,7 +1147,11 @@ def _rectified(ufunc, x, y, out, where, casting, order, dtype, subok):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "'where' used without 'out'", UserWarning)
             z = ufunc(x, y, where=where, **options)
-    z = np.asanyarray(z)
+    dtypes = [getattr(a, "dtype", None) for a in (x, y)] if dtype is None else [np.dtype(dtype)]
+    of_objects = np.dtype(object) in dtypes
+    z = np.asanyarray(z, object if of_objects else None)  # a ufunc gives no array of no dimensions
+    if of_objects and out is not None:
+        np.copyto(z, 0, where=np.logical_not(where))  # not None, which cannot be compared
     return _deliver(_rectify(z.astype(int) if z.dtype.kind == "b" else z), out, where, casting)
 
 

@@ -134,3 +134,21 @@ def test_bool_is_the_logical_or():
     result = reference.add_relu(np.array([True, True, False]), np.array([True, False, False]))
     assert result.dtype == int
     assert result.tolist() == [1, 1, 0]
+
+
+def test_objects_of_no_dimensions_give_the_integer_where_they_are_below_zero():
+    x, y = np.array(-2.5, object), np.array(1.0, object)
+    for below in (reference.add_relu(x, y), reference.subtract_relu(x, y)):
+        assert type(below) is int
+    assert reference.subtract_relu(y, x) == 3.5
+
+
+@pytest.mark.parametrize("where", [False, [True, False, True]])
+def test_objects_are_not_compared_where_nothing_is_computed(pair, where):
+    function, expected = pair
+    x, y = np.array([1, None, -5], object), np.array([2, 3, 4], object)
+    x[1] = None if where else 1  # which no number can be added to
+    out = np.array([7, 8, 9], object)
+    assert function(x, y, out, where=where) is out
+    x[1] = 0
+    assert out.tolist() == np.where(where, expected(x, y), [7, 8, 9]).tolist()
