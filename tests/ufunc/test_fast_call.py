@@ -343,3 +343,11 @@ def test_a_warning_about_an_output_may_be_an_error():
     with pytest.raises(DeprecationWarning):
         fastrelu.relu(np.ones((1, 4)), view)
     assert view.tolist() == [[1, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("name", [name for name, op in OPERATIONS.items() if op.inputs > 1])
+def test_the_dtype_asked_for_is_not_that_of_an_operand_without_axes(name):
+    ufunc, number, x = UFUNCS[name], np.array(1, "f4"), np.ones(MANY)
+    rest = [x] * (ufunc.nin - 1)
+    assert ufunc(number, *rest, dtype=np.float32).dtype == np.float32
+    assert ufunc(number, *rest, dtype=number.dtype).dtype == np.float32
