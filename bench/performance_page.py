@@ -6,7 +6,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from fastrelu._tool.common import binary, human
+from fastrelu._tool.common import BadInputError, binary, human, whole_file
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 106
@@ -355,7 +355,11 @@ def main(argv=None):
         for name in names:
             if name in found:
                 text = replace(text, name, found[name])
-        page.write_text(text, encoding="utf-8")
+        try:
+            with whole_file("--root", page) as write:
+                write(text.encode())
+        except BadInputError as error:
+            parser.error(str(error))
 
 
 if __name__ == "__main__":

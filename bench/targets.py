@@ -1,7 +1,6 @@
 """Measures the project's targets, each as a ratio of times, interleaved in one run."""
 
 import argparse
-import json
 import platform
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import numpy as np
 
 import fastrelu
 from fastrelu._tool import compare
+from fastrelu._tool.common import BadInputError, as_json, whole_file
 from fastrelu._tool.operations import KERNEL_TYPES, OPERATIONS
 
 DESCRIPTION = "Measure the project's targets, each as a ratio of times, interleaved in one run."
@@ -346,9 +346,18 @@ def show_layouts(report):
 
 def main():
     parser = argparse.ArgumentParser(description=DESCRIPTION)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures here")
     parser.add_argument("--short", action="store_true", help="only check that everything runs")
     options = parser.parse_args()
+    try:
+        with whole_file("--json", options.json) as write:
+            write(as_json(run(options)))
+    except BadInputError as error:
+        parser.error(str(error))
+
+
+def run(options):
+    """Measure and print; return the figures."""
     rounds, seconds = (1, 1e-5) if options.short else (40, 1e-3)
     sizes = [SMALL, 1000] if options.short else [SMALL, 1000, MEDIUM, LARGE]
     report = {
@@ -365,8 +374,7 @@ def main():
         print(f"{name:16}  {', '.join(value) if isinstance(value, list) else value}")
     show_targets(report)
     show_layouts(report)
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    return report
 
 
 if __name__ == "__main__":
