@@ -1,0 +1,65 @@
+"""A full disk: the command line writes a file whole, or says so and leaves the old one."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import fastrelu
+
+SHORT = ["--sizes", "16", "--seconds", "0.01", "--contenders", "numpy", "--threads", "1"]
+BENCH = ["bench", "--operations", "forward", "--where", "out", *SHORT]
+LAYER = ["bench", "--layer", "--shapes", "4x3x2", *SHORT[2:]]
+COMMANDS = {
+    "info": (["info"], {"--json": "a.json"}),
+    "check": (["check"], {"--json": "a.json"}),
+    "compare": (["compare", "--most", "16", "--seconds", "0.1"], {"--json": "a.json"}),
+    "bench": (BENCH, {"--json": "a.json"}),
+    "bench --layer": (LAYER, {"--json": "a.json"}),
+    "bench, all files": (BENCH, {"--json": "a.json", "--plot": "b.svg", "--html": "c.html"}),
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(with_faults):
+    """Return how each command ended."""
+    codes = {name: f"disk.fill_disk(*{command!r})" for name, command in COMMANDS.items()}
+    return with_faults("from proofs.faults import disk", codes)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_full_disk(name, outcomes):
+    if len(COMMANDS[name][1]) > 1:
+        pytest.importorskip("matplotlib", reason="draws the plots")
+    status, out, err = outcomes[name]
+    assert (status, err) == (0, "")
+    assert int(out) > 5
+
+
+def calls_that_write(path):
+    """Return the calls of a module that may write a file, but for those within whole_file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    whole = [node for node in tree.body if getattr(node, "name", "") == "whole_file"]
+    inside = {id(node) for function in whole for node in ast.walk(function)}
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and id(n) not in inside]
+    return [ast.unparse(call) for call in calls if may_write(call)]
+
+
+def may_write(call):
+    """Return whether a call may write a file, by the name of what is called."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name == "open":
+        modes = [a.value for a in call.args[1:] if isinstance(a, ast.Constant)]
+        return bool(call.keywords) or any(set(str(mode)) & set("wax+") for mode in modes)
+    return name in ("write_text", "write_bytes", "save", "savez", "tofile", "dump")
+
+
+PROJECT = Path(__file__).parents[3]
+FOLDERS = [Path(fastrelu.__file__).parent, PROJECT / "bench", PROJECT / "examples"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_files_are_written_by_whole_file_alone(folder):
+    modules = list(folder.rglob("*.py"))
+    assert len(modules) > 5
+    assert [(path.name, call) for path in modules for call in calls_that_write(path)] == []
