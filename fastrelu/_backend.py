@@ -34,7 +34,7 @@ class NoCore:
     def clear_cache(self):
         pass
 
-    def patch_maximum(self, maximum):
+    def patch_maximum(self, maximum, done):
         raise RuntimeError("np.maximum cannot be patched: fastrelu runs its reference in Python")
 
     def unpatch_maximum(self):

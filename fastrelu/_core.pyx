@@ -372,10 +372,11 @@ def choose_for_maximum(bint zero_is_last, dtype, ufunc):
         fastrelu_choose_for_maximum(zero_is_last, type_num, ufunc)
 
 
-def patch_maximum(maximum):
+def patch_maximum(maximum, list done):
+    """Patch it and set done[0]: a handler of a signal may raise as soon as this returns."""
     with ufuncs_lock:
-        patched = fastrelu_patch_maximum(maximum)
-    if not patched:
+        done[0] = fastrelu_patch_maximum(maximum)
+    if not done[0]:
         raise RuntimeError(
             "np.maximum cannot be patched: it is not a ufunc of this NumPy that can be called by "
             f"vectorcall, but {maximum!r} of NumPy {np.__version__}")

@@ -47,14 +47,7 @@ def patch_numpy():
     array([0., 2.])
     >>> fastrelu.unpatch_numpy()
     """
-    global _is_chosen
-    if not _is_chosen:
-        for zero_is_last in (False, True):
-            for dtype in map(np.dtype, core.KERNEL_TYPES):
-                if ufunc := _choose(zero_is_last, dtype):
-                    core.choose_for_maximum(zero_is_last, dtype, ufunc)
-        _is_chosen = True
-    core.patch_maximum(np.maximum)
+    _patch([False])
 
 
 def unpatch_numpy():
@@ -118,11 +111,24 @@ def patched_numpy():
     ...     np.maximum(np.array([-1.0, 2.0]), 0)
     array([0., 2.])
     """
-    patch_numpy()
+    done = [False]
     try:
+        _patch(done)
         yield
     finally:
-        unpatch_numpy()
+        if done[0]:
+            core.unpatch_maximum()
+
+
+def _patch(done):
+    global _is_chosen
+    if not _is_chosen:
+        for zero_is_last in (False, True):
+            for dtype in map(np.dtype, core.KERNEL_TYPES):
+                if ufunc := _choose(zero_is_last, dtype):
+                    core.choose_for_maximum(zero_is_last, dtype, ufunc)
+        _is_chosen = True
+    core.patch_maximum(np.maximum, done)
 
 
 def _choose(zero_is_last, dtype):

@@ -107,11 +107,11 @@ def num_threads(n):
 @contextlib.contextmanager
 def _limited(n):
     before = get_num_threads()
-    set_num_threads(n)
     try:
+        set_num_threads(n)
         yield
     finally:
-        set_num_threads(before)
+        core.set_num_threads(before)
 
 
 def _checked(n):

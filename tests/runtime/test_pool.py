@@ -620,6 +620,20 @@ IN_ENVIRONMENT = {
 
 
 @needs_fork
+def test_an_interrupt_restores_the_number_of_threads(monkeypatch):
+    def set_and_interrupt(n):
+        set_num_threads(n)
+        if n == other:
+            raise KeyboardInterrupt
+
+    set_num_threads, before = _core.set_num_threads, fastrelu.get_num_threads()
+    other = before + 1
+    monkeypatch.setattr(_core, "set_num_threads", set_and_interrupt)
+    with pytest.raises(KeyboardInterrupt), fastrelu.num_threads(other):
+        pass
+    assert fastrelu.get_num_threads() == before
+
+
 def test_number_of_threads_in_the_environment():
     found = threads_with({name: variables for name, (variables, _) in IN_ENVIRONMENT.items()})
     assert found == {name: (number, "") for name, (_, number) in IN_ENVIRONMENT.items()}

@@ -382,6 +382,18 @@ def words_of_maximum():
     return (ctypes.c_void_p * 30).from_address(id(np.maximum) + object.__basicsize__)
 
 
+def test_block_that_is_interrupted_as_it_begins_is_undone(monkeypatch):
+    def patch_and_interrupt(*arguments):
+        patch(*arguments)
+        raise KeyboardInterrupt
+
+    patch = _patch.core.patch_maximum
+    monkeypatch.setattr(_patch.core, "patch_maximum", patch_and_interrupt)
+    with pytest.raises(KeyboardInterrupt), fastrelu.patched_numpy():
+        pass
+    assert not fastrelu.numpy_is_patched()
+
+
 def test_block_without_memory_is_undone():
     def call():
         with fastrelu.patched_numpy():
