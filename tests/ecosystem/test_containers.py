@@ -75,15 +75,15 @@ ROWS = {
 
 COLUMNS = {
     "`relu`": [fastrelu.relu],
-    "`relu_backward`, `relu_derivative`": [
+    "gradient": [
         lambda x: fastrelu.relu_backward(x, x),
         fastrelu.relu_derivative,
     ],
-    "`add_relu`, `subtract_relu`": [
+    "sum": [
         lambda x: fastrelu.add_relu(x, x),
         lambda x: fastrelu.subtract_relu(x, x),
     ],
-    "`leaky_relu`, `clipped_relu`, `soft_threshold`, their gradients": [
+    "parameter": [
         lambda x: fastrelu.leaky_relu(x, 0.5),
         lambda x: fastrelu.leaky_relu_backward(x, x, 0.5),
         lambda x: fastrelu.clipped_relu(x, 0.5),
@@ -91,7 +91,7 @@ COLUMNS = {
         lambda x: fastrelu.soft_threshold(x, 0.5),
         lambda x: fastrelu.soft_threshold_backward(x, x, 0.5),
     ],
-    "`relu_with_mask`, `relu_backward_from_mask`": [
+    "mask": [
         lambda x: fastrelu.relu_with_mask(x)[0],
         lambda x: fastrelu.relu_backward_from_mask(x, MASK),
     ],
@@ -105,7 +105,7 @@ def word_of(function, x):
     except (TypeError, ValueError):
         return "error"
     if y is DECIDED:
-        return "container decides"
+        return "custom"
     if type(y) is type(x):
         return "same"
     if type(y) is np.ndarray:
@@ -115,7 +115,7 @@ def word_of(function, x):
 
 def table():
     """Return the cells of the table: from a row and a column to a word."""
-    _, page = PAGE.read_text(encoding="utf-8").split("## Containers\n\n")
+    _, page = PAGE.read_text(encoding="utf-8").split("## What each gives\n\n")
     lines = page.partition("\n\n")[0].splitlines()
     header, _, *rows = [
         [cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines

@@ -1,4 +1,4 @@
-"""The recipe of docs/containers.md for JAX runs where the process has one CPU."""
+"""The recipe of docs/integrations.md for JAX runs where the process has one CPU."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import fastrelu
 pytest.importorskip("jax")
 pytestmark = pytest.mark.skipif(fastrelu.isa == "python", reason="its numbers are those of Python")
 
-PAGE = Path(__file__).parents[2] / "docs" / "containers.md"
+PAGE = Path(__file__).parents[2] / "docs" / "integrations.md"
 SETTING = 'jax.config.update("jax_cpu_enable_async_dispatch", False)'
 ONE_CPU = """
 import os

@@ -31,7 +31,7 @@ def torch():
 @pytest.fixture(scope="module")
 def jax():
     jax = pytest.importorskip("jax")
-    jax.config.update("jax_cpu_enable_async_dispatch", False)  # as docs/use.md says of callbacks
+    jax.config.update("jax_cpu_enable_async_dispatch", False)  # see docs/integrations.md
     return jax
 
 
