@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 import fastrelu
-from fastrelu._tool.common import whole_file
+from fastrelu._tool.common import human, whole_file
 from fastrelu._tool.main import Parser
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "bench" / "results" / "epyc-2.json"
 SPEEDUP = ROOT / "docs" / "speedup.svg"
+LAYERS = sorted((ROOT / "bench" / "results").glob("*-layer.json"))
 
 GREY, BLUE, ORANGE, GREEN, RED, VIOLET = (
     *("#757c86", "#3584e4", "#c8710a", "#2e9445", "#d9534f", "#9a6fd0"),
@@ -26,6 +27,7 @@ GREY, BLUE, ORANGE, GREEN, RED, VIOLET = (
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', Arial, sans-serif"
 MONOSPACE = "ui-monospace, Menlo, Consolas, 'Liberation Mono', monospace"
 
+UNIT = 52  # of the axes of a function
 # Of each function: what the picture says, the function of x, and its derivative.
 SLOPE, MOST, THRESHOLD = 0.2, 2.0, 1.0
 CURVES = {
@@ -153,12 +155,12 @@ def curve(name):
     values, slopes = function(x), derivative(x)
     low = min(-1, int(np.floor(values.min())))
     high = low + 4
-    unit, top = 52, 52
-    width, height = 352, top + unit * 4 + 30
+    top = 52
+    width, height = 352, top + UNIT * 4 + 30
     drawing = Drawing(width, height, f"{text} and its derivative, from -3 to 3")
 
     def place(x, y):
-        return width / 2 + unit * x, top + unit * (high - y)
+        return width / 2 + UNIT * x, top + UNIT * (high - y)
 
     for tick in range(-3, 4):
         drawing.line([place(tick, low), place(tick, high)], width=1.2 if tick == 0 else 0.3)
@@ -222,7 +224,8 @@ def speedup(record):
     rows = record["rows"]
     lines = ratios(rows)
     sizes = sorted(lines[0][3])
-    least_ratio, most_ratio = 0.7, 32
+    found = [ratio for *_, of in lines for ratio in of.values()]
+    least_ratio, most_ratio = min(0.7, 0.9 * min(found)), max(32, 1.1 * max(found))
     left, right, top, bottom = 52, 520, 64, 366
     drawing = Drawing(
         760, 440, "How many times faster than NumPy and than other libraries, by size"
@@ -280,6 +283,52 @@ def spread(places, least_distance):
     for above, below in itertools.pairwise(order):
         found[below] = max(found[below], found[above] + least_distance)
     return found
+
+
+# What the figure of layers shows.
+WITH_BIAS = " with bias"
+CONTENDERS = {"NumPy": ORANGE, "fastrelu": BLUE}
+
+
+def time_of_layers(records):
+    """Return where the time of a layer goes, by NumPy and by fastrelu, on each machine."""
+    found = []
+    for record in records:
+        shapes = {}
+        for row in record["rows"]:
+            shape, part = row["operation"].removeprefix("layer ").split(", ")
+            if shape.endswith(WITH_BIAS) and row["contender"] in CONTENDERS:
+                of = shapes.setdefault(shape.removesuffix(WITH_BIAS), {})
+                key = row["contender"], part
+                of[key] = min(row["seconds"], of.get(key, row["seconds"]))
+        machine = record["machine"]
+        found.append((f"{machine['cpu']}, {machine['cores']} cores", shapes))
+    height = 60 + sum(36 + 68 * len(shapes) for _, shapes in found)
+    drawing = Drawing(760, height, "Where the time of a layer goes, by NumPy and by fastrelu")
+    drawing.text(8, 22, "Where the time of a layer goes", size=17, font_weight="bold")
+    drawing.text(8, 44, "grey: the product of matrices; in colour: its bias and ReLU")
+    left, width, y = 190, 420, 60
+    for machine, shapes in found:
+        drawing.text(8, y + 20, machine, font_weight="bold")
+        y += 36
+        for shape, of in shapes.items():
+            # both contenders take the same product
+            product = min(of[name, "pair"] - of[name, "activation"] for name in CONTENDERS)
+            longest = product + max(of[name, "activation"] for name in CONTENDERS)
+            drawing.text(8, y + 30, shape.replace("x", " \N{MULTIPLICATION SIGN} "), size=12)
+            for name, colour in CONTENDERS.items():
+                seconds = of[name, "activation"]
+                ends = [width * part / longest for part in (product, product + seconds)]
+                drawing.text(left - 8, y + 15, name, colour, 12, "end")
+                drawing.add("rect", x=left, y=y, width=ends[0], height=20, fill=GREY, opacity=0.4)
+                drawing.add(
+                    "rect", x=left + ends[0], y=y, width=ends[1] - ends[0], height=20, fill=colour
+                )
+                text = f"{human(seconds)}, {seconds / (product + seconds):.1%}"
+                drawing.text(left + ends[1] + 8, y + 15, text, colour, 12)
+                y += 26
+            y += 16
+    return drawing
 
 
 def layers():
@@ -390,13 +439,20 @@ def call():
 
 
 def write_all(folder):
-    """Write the pictures of the pages to a folder: those of functions, and of the code."""
+    """Write the pictures of the pages to a folder: of functions, of the code, of records."""
     folder.mkdir(exist_ok=True)
     drawings = {name: curve(of) for name, of in PICTURES.items()}
-    for name, drawing in {**drawings, "call": call(), "layers": layers()}.items():
+    drawings |= {"call": call(), "layers": layers()}
+    if LAYERS:
+        drawings["layer_time"] = time_of_layers(map(read, LAYERS))
+    for name, drawing in drawings.items():
         path, text = folder / f"{name}.svg", str(drawing)
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
+
+
+def read(path):
+    return json.loads(Path(path).read_text("utf-8"))
 
 
 def main(argv=None):
@@ -411,9 +467,8 @@ def main(argv=None):
         "--speedup", default=SPEEDUP, metavar="FILE", help="default: docs/speedup.svg"
     )
     options = parser.parse_args(argv)
-    record = json.loads(Path(options.record).read_text("utf-8"))
     with whole_file("--speedup", options.speedup) as write:
-        write(str(speedup(record)).encode())
+        write(str(speedup(read(options.record))).encode())
     return 0
 
 
