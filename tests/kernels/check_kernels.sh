@@ -6,7 +6,7 @@ usage() {
     cat <<'END'
 usage: tests/kernels/check_kernels.sh [--options "..."] [TARGET...]
 
-Builds tests/kernels/driver/ with csrc/kernels and csrc/runtime, and runs it.
+Builds tests/kernels/driver/ with csrc/kernels, csrc/runtime and csrc/check, and runs it.
 
     native     this machine (the default), with $CC, else gcc
     aarch64, s390x, riscv64, ppc64le
@@ -26,7 +26,8 @@ cd "$(dirname "$0")/../.."
 mapfile -t flags < <(sed -n '/^UNIX_FLAGS/,/^]/s/.*"\(.*\)".*/\1/p' setup.py)
 ((${#flags[@]})) || { echo "setup.py has no UNIX_FLAGS" >&2 && exit 2; }
 flags+=(-Werror -Icsrc)
-sources=(csrc/kernels/*.c csrc/kernels/isa/*.c csrc/runtime/*.c tests/kernels/driver/*.c)
+sources=(csrc/kernels/*.c csrc/kernels/isa/*.c csrc/runtime/*.c csrc/check/*.c
+    tests/kernels/driver/*.c)
 
 # need COMMAND PACKAGE
 need() {

@@ -86,5 +86,7 @@ void check_reductions(const struct fastrelu_isa *const sets[], struct situation 
                       const struct selection *selection);
 void check_runtime(const struct fastrelu_isa *const sets[], struct situation counts[],
                    const struct selection *selection);
+void check_floats(const struct fastrelu_isa *const sets[], struct situation counts[],
+                  const struct selection *selection);
 
 #endif

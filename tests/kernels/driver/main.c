@@ -93,6 +93,7 @@ int main(int argc, char **argv)
     check_masks(sets, counts, &selection);
     check_reductions(sets, counts, &selection);
     check_runtime(sets, counts, &selection);
+    check_floats(sets, counts, &selection);
     for (int i = 0; i < n; i++) {
         printf("%s: %zu checks, %zu mismatches\n", counts[i].isa->name, counts[i].checks,
                counts[i].mismatches);
