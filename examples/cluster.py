@@ -1,4 +1,7 @@
 """
+An array larger than memory
+===========================
+
 Run ReLU forward and backward over an array larger than the memory of a Dask cluster.
 
 The workers run on this machine, each with a memory limit, or belong to a running cluster. They

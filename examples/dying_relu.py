@@ -1,4 +1,7 @@
 """
+Dying ReLU units
+================
+
 Show how ReLU units die, and how to keep them alive.
 
 The derivative of ReLU is 0 below zero. A unit is dead if its input is zero or below for every digit
@@ -184,5 +187,5 @@ def parser():
     return parser
 
 
-if __name__ == "__main__":
-    sys.exit(run(parser(), main))
+if __name__ == "__main__" and (status := run(parser(), main)):
+    sys.exit(status)

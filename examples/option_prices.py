@@ -1,4 +1,7 @@
 """
+Prices of options
+=================
+
 Price options by Monte Carlo with NumPy and with fastrelu, side by side.
 
 A call pays what the price S of a share exceeds the strike K by, relu(S - K); a put pays
@@ -362,5 +365,5 @@ def parser():
     return parser
 
 
-if __name__ == "__main__":
-    sys.exit(run(parser(), main))
+if __name__ == "__main__" and (status := run(parser(), main)):
+    sys.exit(status)

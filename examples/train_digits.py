@@ -1,4 +1,7 @@
 """
+Train on digits
+===============
+
 Train a network on handwritten digits with NumPy's ReLU and with fastrelu's, side by side.
 
 Everything but ReLU is NumPy. NumPy and fastrelu each compute ReLU in three ways: with new outputs,
@@ -246,5 +249,5 @@ def parser():
     return parser
 
 
-if __name__ == "__main__":
-    sys.exit(run(parser(), main))
+if __name__ == "__main__" and (status := run(parser(), main)):
+    sys.exit(status)

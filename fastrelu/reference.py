@@ -457,8 +457,8 @@ def clipped_relu(
 
     Notes
     -----
-    Where max_value is below zero, it is the result everywhere, as `np.minimum` has it; where it is
-    NaN too. Only where x is NaN, x is.
+    Where max_value is below zero, it is the result everywhere, as `numpy.minimum` has it; where it
+    is NaN too. Only where x is NaN, x is.
 
     A. Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010, for the bound of 6.
 

@@ -1,0 +1,158 @@
+"""The site of docs/: it builds without a warning, its links lead somewhere, its pages load."""
+
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import browser
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+if not (DOCS / "conf.py").is_file():
+    pytest.skip("docs/ is not beside these tests", allow_module_level=True)
+for name in ("sphinx", "myst_parser", "numpydoc", "pydata_sphinx_theme", "sphinx_gallery"):
+    pytest.importorskip(name, reason="builds the site: pip install --group docs")
+
+pytestmark = pytest.mark.xdist_group("site")
+
+SOURCES = ["docs", "examples", "bench/forward.svg", "CONTRIBUTING.md", "CHANGELOG.md"]
+WIDTHS = (400, 1280)
+# What loads, or is loaded by, a page: an element and its attribute.
+LOADED = {
+    ("script", "src"),
+    ("img", "src"),
+    ("iframe", "src"),
+    ("source", "src"),
+    ("video", "src"),
+    ("object", "data"),
+    ("link", "href"),
+}
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """Build the site from a copy of its sources; return its folder."""
+    copy = tmp_path_factory.mktemp("sources")
+    for source in SOURCES:
+        path = copy / source
+        path.parent.mkdir(exist_ok=True)
+        if (ROOT / source).is_dir():
+            generated = shutil.ignore_patterns("api", "examples", "pictures", "__pycache__")
+            shutil.copytree(ROOT / source, path, ignore=generated if source == "docs" else None)
+        else:
+            shutil.copy(ROOT / source, path)
+    options = ["-W", "--keep-going", "-q", "-b", "html"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "sphinx", *options, copy / "docs", copy / "site"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return copy / "site"
+
+
+class Page(HTMLParser):
+    """The anchors of a page, its links, and what it loads."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.anchors, self.links, self.loaded = {""}, [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.anchors |= {attributes.get("id"), attributes.get("name")}
+        if tag == "a" and "href" in attributes:
+            self.links.append(attributes["href"])
+        for name, value in attributes.items():
+            if (tag, name) in LOADED:
+                self.loaded.append(value)
+            if name in ("srcset", "style"):
+                self.loaded += re.findall(r"https?://[^\s,)]+", value or "")
+
+
+@pytest.fixture(scope="session")
+def pages(site):
+    """Return the pages by their paths; _static holds a template of the theme."""
+    paths = sorted(path for path in site.rglob("*.html") if "_static" not in path.parts)
+    return {path: Page(path.read_text("utf-8")) for path in paths}
+
+
+def is_elsewhere(address):
+    return bool(urlsplit(address).netloc)
+
+
+def target_of(path, address):
+    """Return the file and the anchor that a link of a page leads to."""
+    parts = urlsplit(address)
+    return (path.parent / unquote(parts.path)).resolve() if parts.path else path, unquote(
+        parts.fragment
+    )
+
+
+def test_links_and_anchors(pages):
+    dead = []
+    for path, page in pages.items():
+        for link in [*page.links, *page.loaded]:
+            if is_elsewhere(link) or urlsplit(link).scheme:
+                continue
+            target, anchor = target_of(path, link)
+            if not target.is_file() or (target in pages and anchor not in pages[target].anchors):
+                dead.append((path.name, link))
+    assert dead == []
+
+
+def test_nothing_is_loaded_from_another_host(site, pages):
+    loaded = [(path.name, link) for path, page in pages.items() for link in page.loaded]
+    for path in site.rglob("*.css"):
+        text = re.sub(r"/\*.*?\*/", "", path.read_text("utf-8"), flags=re.DOTALL)
+        found = re.findall(r"""(?:url\(|@import)\s*["']?([^"')\s;]+)""", text)
+        loaded += [(path.name, address) for address in found]
+    for path in site.rglob("*.svg"):
+        found = re.findall(r"""(?:href|src)=["']([^"']+)|url\(([^)]+)\)""", path.read_text("utf-8"))
+        loaded += [(path.name, address) for pair in found for address in pair if address]
+    assert len(loaded) > len(pages)
+    assert [(name, address) for name, address in loaded if is_elsewhere(address)] == []
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    if browser.EXECUTABLE is None:
+        pytest.skip("there is no chromium")
+    with browser.Browser(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_pages_in_a_browser(site, pages, chromium, width):
+    """No error in the console, no request to another host, no page wider than the window."""
+    faults = {}
+    for path in pages:
+        chromium.open(path.as_uri(), width)
+        needed = chromium.evaluate("document.documentElement.scrollWidth")
+        faults[path.relative_to(site).as_posix()] = [
+            *chromium.errors(),
+            *(url for url in chromium.requests() if not url.startswith(("file:", "data:"))),
+            *([f"{needed} px wide"] if needed > width else []),
+        ]
+    assert {path: found for path, found in faults.items() if found} == {}
+
+
+def test_the_search_finds_a_function(site, chromium):
+    chromium.open((site / "search.html").as_uri() + "?q=leaky_relu_backward", WIDTHS[-1])
+    found = chromium.evaluate(
+        """new Promise(resolve => {
+            const look = () => {
+                const links = [...document.querySelectorAll("#search-results li a")];
+                links.length ? resolve(links.map(link => link.href)) : setTimeout(look, 50);
+            };
+            look();
+        })"""
+    )
+    assert any("fastrelu.leaky_relu_backward" in link for link in found)
