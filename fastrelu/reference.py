@@ -23,8 +23,12 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
         Where the result goes: of a shape that x broadcasts to. It may be x.
     where : array_like of bool, optional
         Where out is written; elsewhere it keeps what it held.
-    casting, order, dtype, subok
+    casting, order : str, optional
         As every ufunc takes them.
+    dtype : dtype, optional
+        Of the computation and the result, as every ufunc takes it.
+    subok : bool, optional
+        As every ufunc takes it.
 
     Returns
     -------
@@ -43,7 +47,7 @@ def relu(x, /, out=None, *, where=True, casting="same_kind", order="K", dtype=No
 
     See Also
     --------
-    relu_backward : its gradient.
+    relu_backward : Its gradient.
 
     Notes
     -----
@@ -92,8 +96,12 @@ def relu_backward(
         Where the result goes: of a shape that grad and x broadcast to. It may be grad or x.
     where : array_like of bool, optional
         Where out is written; elsewhere it keeps what it held.
-    casting, order, dtype, subok
+    casting, order : str, optional
         As every ufunc takes them.
+    dtype : dtype, optional
+        Of the computation and the result, as every ufunc takes it.
+    subok : bool, optional
+        As every ufunc takes it.
 
     Returns
     -------
@@ -111,7 +119,7 @@ def relu_backward(
 
     See Also
     --------
-    relu : the forward pass.
+    relu : The forward pass.
 
     Notes
     -----
@@ -152,8 +160,12 @@ def add_relu(
         Where the result goes: of a shape that x and y broadcast to. It may be x or y.
     where : array_like of bool, optional
         Where out is written; elsewhere it keeps what it held.
-    casting, order, dtype, subok
+    casting, order : str, optional
         As every ufunc takes them.
+    dtype : dtype, optional
+        Of the computation and the result, as every ufunc takes it.
+    subok : bool, optional
+        As every ufunc takes it.
 
     Returns
     -------
@@ -173,8 +185,8 @@ def add_relu(
 
     See Also
     --------
-    subtract_relu : the same of a difference.
-    relu : of one operand.
+    subtract_relu : The same of a difference.
+    relu : Of one operand.
 
     Notes
     -----
@@ -214,8 +226,12 @@ def subtract_relu(
         Where the result goes: of a shape that x and y broadcast to. It may be x or y.
     where : array_like of bool, optional
         Where out is written; elsewhere it keeps what it held.
-    casting, order, dtype, subok
+    casting, order : str, optional
         As every ufunc takes them.
+    dtype : dtype, optional
+        Of the computation and the result, as every ufunc takes it.
+    subok : bool, optional
+        As every ufunc takes it.
 
     Returns
     -------
@@ -234,8 +250,8 @@ def subtract_relu(
 
     See Also
     --------
-    add_relu : the same of a sum.
-    relu : of one operand.
+    add_relu : The same of a sum.
+    relu : Of one operand.
 
     Notes
     -----
@@ -286,8 +302,12 @@ def leaky_relu(
         Where the result goes: of a shape that the operands broadcast to. It may be one of them.
     where : array_like of bool, optional
         Where out is written; elsewhere it keeps what it held.
-    casting, order, dtype, subok
+    casting, order : str, optional
         As every ufunc takes them.
+    dtype : dtype, optional
+        Of the computation and the result, as every ufunc takes it.
+    subok : bool, optional
+        As every ufunc takes it.
 
     Returns
     -------
@@ -306,8 +326,8 @@ def leaky_relu(
 
     See Also
     --------
-    leaky_relu_backward : its gradient.
-    relu : the same with the slope 0, where infinities give 0.
+    leaky_relu_backward : Its gradient.
+    relu : The same with the slope 0, where infinities give 0.
 
     Notes
     -----
@@ -367,8 +387,12 @@ def leaky_relu_backward(
         Where the result goes: of a shape that the operands broadcast to. It may be one of them.
     where : array_like of bool, optional
         Where out is written; elsewhere it keeps what it held.
-    casting, order, dtype, subok
+    casting, order : str, optional
         As every ufunc takes them.
+    dtype : dtype, optional
+        Of the computation and the result, as every ufunc takes it.
+    subok : bool, optional
+        As every ufunc takes it.
 
     Returns
     -------
@@ -387,7 +411,7 @@ def leaky_relu_backward(
 
     See Also
     --------
-    leaky_relu : the forward pass.
+    leaky_relu : The forward pass.
 
     Notes
     -----
@@ -431,8 +455,12 @@ def clipped_relu(
         Where the result goes: of a shape that the operands broadcast to. It may be one of them.
     where : array_like of bool, optional
         Where out is written; elsewhere it keeps what it held.
-    casting, order, dtype, subok
+    casting, order : str, optional
         As every ufunc takes them.
+    dtype : dtype, optional
+        Of the computation and the result, as every ufunc takes it.
+    subok : bool, optional
+        As every ufunc takes it.
 
     Returns
     -------
@@ -452,8 +480,8 @@ def clipped_relu(
 
     See Also
     --------
-    clipped_relu_backward : its gradient.
-    relu : the same without an upper bound.
+    clipped_relu_backward : Its gradient.
+    relu : The same without an upper bound.
 
     Notes
     -----
@@ -509,8 +537,12 @@ def clipped_relu_backward(
         Where the result goes: of a shape that the operands broadcast to. It may be one of them.
     where : array_like of bool, optional
         Where out is written; elsewhere it keeps what it held.
-    casting, order, dtype, subok
+    casting, order : str, optional
         As every ufunc takes them.
+    dtype : dtype, optional
+        Of the computation and the result, as every ufunc takes it.
+    subok : bool, optional
+        As every ufunc takes it.
 
     Returns
     -------
@@ -529,7 +561,7 @@ def clipped_relu_backward(
 
     See Also
     --------
-    clipped_relu : the forward pass.
+    clipped_relu : The forward pass.
 
     Notes
     -----
@@ -571,8 +603,12 @@ def soft_threshold(
         Where the result goes: of a shape that the operands broadcast to. It may be one of them.
     where : array_like of bool, optional
         Where out is written; elsewhere it keeps what it held.
-    casting, order, dtype, subok
+    casting, order : str, optional
         As every ufunc takes them.
+    dtype : dtype, optional
+        Of the computation and the result, as every ufunc takes it.
+    subok : bool, optional
+        As every ufunc takes it.
 
     Returns
     -------
@@ -591,8 +627,8 @@ def soft_threshold(
 
     See Also
     --------
-    soft_threshold_backward : its gradient.
-    subtract_relu : the same for x that is not negative.
+    soft_threshold_backward : Its gradient.
+    subtract_relu : The same for x that is not negative.
 
     Notes
     -----
@@ -653,8 +689,12 @@ def soft_threshold_backward(
         Where the result goes: of a shape that the operands broadcast to. It may be one of them.
     where : array_like of bool, optional
         Where out is written; elsewhere it keeps what it held.
-    casting, order, dtype, subok
+    casting, order : str, optional
         As every ufunc takes them.
+    dtype : dtype, optional
+        Of the computation and the result, as every ufunc takes it.
+    subok : bool, optional
+        As every ufunc takes it.
 
     Returns
     -------
@@ -673,7 +713,7 @@ def soft_threshold_backward(
 
     See Also
     --------
-    soft_threshold : the forward pass.
+    soft_threshold : The forward pass.
 
     Notes
     -----
@@ -778,7 +818,7 @@ def relu_with_mask(x, out=None, mask=None, *, at_zero=0):
 
     See Also
     --------
-    relu_backward_from_mask : the gradient from the mask.
+    relu_backward_from_mask : The gradient from the mask.
 
     Examples
     --------
@@ -844,7 +884,7 @@ def relu_backward_from_mask(grad, mask, out=None):
 
     See Also
     --------
-    relu_with_mask : the forward pass, which makes the mask.
+    relu_with_mask : The forward pass, which makes the mask.
 
     Examples
     --------
@@ -906,8 +946,8 @@ def relu_sum(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False)
 
     See Also
     --------
-    relu_mean : the mean.
-    subtract_relu : the elements.
+    relu_mean : The mean.
+    subtract_relu : The elements.
 
     Notes
     -----
@@ -985,7 +1025,7 @@ def relu_mean(x, axis=None, *, threshold=0, dtype=None, out=None, keepdims=False
 
     See Also
     --------
-    relu_sum : the sum, whose notes apply here.
+    relu_sum : The sum, whose notes apply here.
 
     Notes
     -----
@@ -1032,7 +1072,7 @@ def activity(x, axis=0):
 
     See Also
     --------
-    dead_units : where it is 0.
+    dead_units : Where it is 0.
 
     Notes
     -----
@@ -1079,7 +1119,7 @@ def dead_units(x, axis=0):
 
     See Also
     --------
-    activity : how often each unit fires.
+    activity : How often each unit fires.
 
     Notes
     -----

@@ -56,10 +56,10 @@ def relu(x, /):
 
     See Also
     --------
-    ReLU : the same as a module.
-    add_relu : relu of a sum.
-    leaky_relu : with a slope below zero.
-    fastrelu.relu_with_mask : the same for NumPy arrays.
+    ReLU : The same as a module.
+    add_relu : Of a sum.
+    leaky_relu : With a slope below zero.
+    fastrelu.relu_with_mask : The same for NumPy arrays.
 
     Notes
     -----
@@ -101,7 +101,7 @@ def leaky_relu(x, /, negative_slope=0.01):
     ----------
     x : torch.Tensor
         On the CPU, of any shape and strides; of dtype float16, bfloat16, float32 or float64.
-    negative_slope : number
+    negative_slope : number, optional
         The slope below zero, of any sign.
 
     Returns
@@ -122,9 +122,9 @@ def leaky_relu(x, /, negative_slope=0.01):
 
     See Also
     --------
-    LeakyReLU : the same as a module.
-    relu : with the slope 0, where infinities give 0; its notes apply here, too.
-    fastrelu.leaky_relu : the same for NumPy arrays.
+    LeakyReLU : The same as a module.
+    relu : With the slope 0, where infinities give 0; its notes apply here, too.
+    fastrelu.leaky_relu : The same for NumPy arrays.
 
     Notes
     -----
@@ -195,8 +195,8 @@ def add_relu(x, y, /):
 
     See Also
     --------
-    relu : relu of one tensor, with the notes that apply to both.
-    fastrelu.add_relu : the same for NumPy arrays.
+    relu : Of one tensor, with the notes that apply to both.
+    fastrelu.add_relu : The same for NumPy arrays.
 
     Notes
     -----
@@ -231,6 +231,10 @@ class ReLU(torch.nn.Module):
     """
     The module of `relu`, in place of `torch.nn.ReLU`.
 
+    See Also
+    --------
+    relu : The function, with the notes that apply to both.
+
     Examples
     --------
     >>> import torch
@@ -251,8 +255,17 @@ class LeakyReLU(torch.nn.Module):
 
     Parameters
     ----------
-    negative_slope : number
+    negative_slope : number, optional
         The slope below zero.
+
+    Raises
+    ------
+    TypeError
+        When it is called, if negative_slope is not a real number.
+
+    See Also
+    --------
+    leaky_relu : The function, with the notes that apply to both.
 
     Examples
     --------
