@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc
+from libc.stdint cimport uint32_t
 
 import numpy as np
 
@@ -45,6 +46,15 @@ cdef extern from "kernels/plain.h":
         const char *operation
         const char *types
     const fastrelu_plain fastrelu_plain_loops[]
+
+cdef extern from "check/floats.h":
+    struct fastrelu_sweep:
+        pass
+    struct fastrelu_mismatch:
+        pass
+    int fastrelu_check_floats(
+        const fastrelu_isa **isas, const fastrelu_sweep *sweep, uint32_t first, uint32_t step,
+        uint32_t n, fastrelu_mismatch *mismatches, int n_mismatches) nogil
 
 cdef extern from "runtime/blocks.h":
     struct cache_counts "fastrelu_cache_info":
@@ -474,3 +484,16 @@ def copy(cnp.ndarray source, cnp.ndarray target, bint streaming):
             fastrelu_execute_chunks(kernel, args, steps, n, fastrelu_get_num_threads(), streaming)
         else:
             fastrelu_execute(kernel, args, steps, n)
+
+
+def check_floats(cnp.ndarray sweep, uint32_t first, uint32_t step, uint32_t n,
+                 cnp.ndarray mismatches):
+    """Check kernels by csrc/check/floats.h; its structs are elements of the arrays."""
+    cdef int status, size = mismatches.size
+    if (sweep.nbytes, mismatches.itemsize) != (sizeof(fastrelu_sweep), sizeof(fastrelu_mismatch)):
+        raise TypeError("the elements are not those of csrc/check/floats.h")
+    with nogil:
+        status = fastrelu_check_floats(
+            fastrelu_compiled_isas, <fastrelu_sweep *> cnp.PyArray_DATA(sweep), first, step, n,
+            <fastrelu_mismatch *> cnp.PyArray_DATA(mismatches), size)
+    return status

@@ -11,6 +11,7 @@ import numpy as np
 import fastrelu
 
 from .._config import config
+from . import exhaustive
 from .bench import command as bench
 from .check import check
 from .common import (
@@ -146,7 +147,7 @@ def _parsers():
     _add_compare_options(add("compare", COMPARE, "--dtype float16"))
     bench.add_options(add("bench", bench.SUMMARY, f"bench {bench.EXAMPLE}"))
     commands.add_parser("run", help=RUN)
-    add("check", CHECK, "check --json check.json")
+    exhaustive.add_options(add("check", CHECK, "check --exhaustive --only relu --slice 3/64"))
     add("info", INFO, "info")
     for name in ("compare", "bench", "check", "info"):
         parsers[name].add_argument(
@@ -176,6 +177,8 @@ def _run(options, argv, progress):
     }
     if options.command == "bench":
         return bench.run(options, record, progress)
+    if options.command == "check" and exhaustive.wanted(options):
+        return exhaustive.run(options, record, progress)
     with whole_file("--json", options.json) as write:
         if options.command == "info":
             fastrelu.show_config()
