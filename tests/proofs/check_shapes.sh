@@ -12,10 +12,12 @@ Builds tests/proofs/shapes/ with csrc/kernels and csrc/runtime, by $CC or else g
     axes      strides.c keeps each element of the output with its inputs
     chunks    chunks of rows and of masks take every element once
     panels    tiles and panels do
+    reductions
+              the leaves, columns and chunks of a reduction do
     bounds    kernels touch no byte outside their operands
 
---larger: to a larger bound, in minutes for each part. Each part says what it covered. Exit status: 0
-if there are no findings, 1 if there are some, 2 if it cannot run.
+--larger: to a larger bound, in minutes for each part. Each part says what it covered.
+Exit status: 0 if there are no findings, 1 if there are some, 2 if it cannot run.
 END
 }
 
@@ -26,12 +28,12 @@ while (($#)); do
     case $1 in
     --help) usage && exit ;;
     --larger) options=(--larger) ;;
-    overlap | axes | chunks | panels | bounds) parts+=("$1") ;;
+    overlap | axes | chunks | panels | reductions | bounds) parts+=("$1") ;;
     *) usage >&2 && exit 2 ;;
     esac
     shift
 done
-((${#parts[@]})) || parts=(overlap axes chunks panels bounds)
+((${#parts[@]})) || parts=(overlap axes chunks panels reductions bounds)
 
 # The flags of the extension.
 mapfile -t flags < <(sed -n '/^UNIX_FLAGS/,/^]/s/.*"\(.*\)".*/\1/p' setup.py)
@@ -51,13 +53,16 @@ build() {
     "${compiler[@]}" "${objects[@]/%/.o}" -o "$folder/$1" -lm
 }
 
+kernels=(csrc/kernels/*.c csrc/kernels/isa/*.c)
+
 build_part() {
     case $1 in
     overlap) build overlap ;;
     axes) build axes csrc/runtime/strides.c ;;
     chunks) build chunks csrc/runtime/{strides,transpose}.c ;;
+    reductions) build reductions csrc/runtime/{reduce,execute,strides,transpose}.c "${kernels[@]}" ;;
     panels) build panels csrc/runtime/{strides,transpose,execute}.c ;;
-    bounds) build bounds csrc/kernels/*.c csrc/kernels/isa/*.c ;;
+    bounds) build bounds "${kernels[@]}" ;;
     esac
 }
 

@@ -29,8 +29,6 @@ static ptrdiff_t offset_of(const char *address, int operand)
 
 static void print(const struct fastrelu_operands *operands, size_t itemsize, const char *what)
 {
-    if (findings++ >= SHOWN_FINDINGS)
-        return;
     printf("    %s: %zu bytes;", what, itemsize);
     for (int axis = 0; axis < operands->axes; axis++) {
         printf(" %zu by", operands->shape[axis]);
@@ -39,6 +37,7 @@ static void print(const struct fastrelu_operands *operands, size_t itemsize, con
         putchar(';');
     }
     putchar('\n');
+    count_finding();
 }
 
 /* Goes to the next element; false after the last. */

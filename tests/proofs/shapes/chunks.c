@@ -33,8 +33,6 @@ static size_t calls, parts;
 
 static void print(const char *what)
 {
-    if (findings++ >= SHOWN_FINDINGS)
-        return;
     printf("    %s: %d threads, least chunk %zu, %zu bytes;", what, threads, least_chunk,
            call.itemsize);
     for (int axis = 0; axis < call.operands.axes; axis++) {
@@ -45,6 +43,7 @@ static void print(const char *what)
     }
     printf(" output at %u mod 64\n",
            (unsigned)((uintptr_t)call.operands.args[call.operands.n_operands - 1] % 64));
+    count_finding();
 }
 
 /* What every loop does: the steps of the output decrease from axis to axis. */

@@ -8,18 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN_FINDINGS = 10 };
+enum { MOST_FINDINGS = 10 };
 
 static size_t findings;
 
-/* Counts a finding, and prints it if it is one of the first. */
-#define FOUND(...)                         \
-    do {                                   \
-        if (findings++ < SHOWN_FINDINGS) { \
-            printf("    " __VA_ARGS__);    \
-            putchar('\n');                 \
-            fflush(stdout);                \
-        }                                  \
+/* After a finding has been printed: the program ends with the tenth. */
+static inline void count_finding(void)
+{
+    if (++findings < MOST_FINDINGS)
+        return;
+    printf("    stopped after %zu findings\n", findings);
+    exit(1);
+}
+
+#define FOUND(...)                  \
+    do {                            \
+        printf("    " __VA_ARGS__); \
+        putchar('\n');              \
+        count_finding();            \
     } while (0)
 
 /* Whether the one option of every program is given; leaves with status 2 on any other. */
