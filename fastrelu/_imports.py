@@ -44,5 +44,19 @@ class _Finder:
                 exec_module(module)
                 _calls[name](module, stacklevel=3)
 
-            spec.loader.exec_module = exec_and_call
+            try:
+                spec.loader.exec_module = exec_and_call
+            except AttributeError:
+                spec.loader = _Loader(spec.loader, exec_and_call)
         return spec
+
+
+class _Loader:
+    """Stands before a loader that takes no attributes, with another exec_module."""
+
+    def __init__(self, loader, exec_module):
+        self._loader = loader
+        self.exec_module = exec_module
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)

@@ -50,6 +50,22 @@ for name in [name for name in sys.modules if name.split(".")[0] in ("fastrelu", 
     del sys.modules[name]
 import fastrelu, threadpoolctl
 """,
+    "by a loader that takes no attributes": """
+import importlib.machinery, sys
+class Loader:
+    __slots__ = ()
+    create_module = exec_module = None
+class Finder:
+    def find_spec(name, path=None, target=None):
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if name == "threadpoolctl":
+            Loader.create_module = spec.loader.create_module
+            Loader.exec_module = spec.loader.exec_module
+            spec.loader = Loader()
+        return spec
+sys.meta_path.insert(0, Finder)
+import fastrelu, threadpoolctl
+""",
     "lazily": """
 import fastrelu, importlib.util, sys
 spec = importlib.util.find_spec("threadpoolctl")
