@@ -141,7 +141,7 @@ fi
 
 # The kernels have a check in C; these are what may differ on another machine around them.
 files=(tests/kernels/test_{dispatch,masks}.py tests/runtime/test_{limits,threads}.py
-    tests/ufunc/test_{fast_call,fpstatus,numpy_members,patch,patch_probes,patched_clip}.py)
+    tests/ufunc/test_{fast_call,fpstatus,private_members,patch,patch_probes,patched_clip}.py)
 left_out="no_other_thread or g-40003 or f2-40003 or f8-40003 or (masks and python)
     or (fast_call and (leaky or clipped or soft))"
 "$work/python" -P -m fastrelu check >"$work/check.log" 2>&1 &
