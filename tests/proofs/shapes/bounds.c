@@ -491,13 +491,13 @@ static void make_mask_images(const struct fastrelu_mask_kernel *scalar, size_t n
     }
 }
 
-static void check_masks(const struct fastrelu_isa *isa, int dtype, int from)
+static void check_masks(const struct fastrelu_isa *isa, int dtype)
 {
     static const char *const names[] = {"relu_with_mask", "relu_with_mask, at_zero",
                                         "relu_backward_from_mask"};
     const size_t longest = LONGEST + 1, from_long = FROM_LONG / itemsize;
 
-    for (int i = from; i < 3; i++) {
+    for (int i = 0; i < 3; i++) {
         const struct fastrelu_mask_kernel *kernel =
             i < 2 ? &isa->relu_with_mask[i][dtype] : &isa->relu_backward_from_mask[dtype];
         const struct fastrelu_mask_kernel *scalar =
@@ -509,6 +509,97 @@ static void check_masks(const struct fastrelu_isa *isa, int dtype, int from)
             check_mask_places("mask", kernel, n, i < 2);
         }
     }
+}
+
+/* The rows of reductions: each lies alone, at either end of its memory, as do threshold and sums.
+ */
+
+enum { MOST_ROWS = 9 };
+
+union row_kernel {
+    fastrelu_sum_rows *sum;
+    fastrelu_count_rows *count;
+    fastrelu_add_sums *add;
+    fastrelu_fold_lanes *fold;
+};
+enum row_kind { SUM, COUNT, ADD, FOLD };
+
+static void run_rows(enum row_kind kind, union row_kernel kernel, const char *const rows[],
+                     size_t n_rows, size_t columns, const char *threshold, char *sums)
+{
+    if (kind == SUM)
+        kernel.sum(rows, 1, n_rows, columns, threshold, sums);
+    else if (kind == COUNT)
+        kernel.count(rows, n_rows, columns, sums);
+    else if (kind == ADD)
+        kernel.add(sums, rows[0], columns);
+    else
+        kernel.fold(sums);
+}
+
+/* A fold leaves what it likes in all lanes but the first. */
+static void check_rows(const char *entry, enum row_kind kind, union row_kernel kernel,
+                       union row_kernel scalar, size_t n_rows, size_t columns)
+{
+    const size_t row_size = columns * (kind == ADD ? 8 : itemsize);
+    const size_t size = columns * (kind == COUNT ? itemsize : 8);
+    const ptrdiff_t places[] = {0, -1, 1, (ptrdiff_t)itemsize};
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        for (ptrdiff_t out_place = -1; out_place <= 0; out_place++) {
+            const size_t at = place_of(places[i], row_size);
+            const size_t threshold_at = place_of(i == 1 ? -1 : 0, itemsize);
+            const char *rows[MOST_ROWS];
+            for (size_t row = 0; row < n_rows; row++) {
+                const struct arena *arena = &inputs[row % MAX_INPUTS][row / MAX_INPUTS];
+                memcpy(arena->own + at, stream[row % MAX_INPUTS] + row * 8, row_size);
+                rows[row] = arena->view + at;
+            }
+            memcpy(mask_input.own + threshold_at, stream[1], itemsize);
+            const char *const threshold = mask_input.view + threshold_at;
+            char *const sums = output.view + place_of(out_place, size);
+            char *const args[] = {(char *)rows[0], sums};
+            struct window window = window_of(&output, sums, size);
+            memset(image, SENTINEL, size + 2 * MARGIN);
+            memcpy(image + MARGIN, stream[2], size);
+            memcpy(window.from, image + MARGIN - window.left, window.size);
+            begin(entry, args, NULL, columns, 2);
+            run_rows(kind, kernel, rows, n_rows, columns, threshold, sums);
+            run_rows(kind, scalar, rows, n_rows, columns, threshold, image + MARGIN);
+            if (kind == FOLD)
+                memcpy(sums + 8, image + MARGIN + 8, size - 8);
+            compare(&window, image);
+        }
+}
+
+static void check_reductions(const struct fastrelu_isa *isa, int dtype)
+{
+    const struct fastrelu_reduction_kernel *kernel = &isa->reductions[dtype];
+    const struct fastrelu_reduction_kernel *scalar = &fastrelu_scalar.reductions[dtype];
+    const size_t lanes = FASTRELU_SUM_LANES, longest = LONGEST / itemsize;
+
+#define CHECK_ROWS(kind, of, entry, n_rows, columns)                  \
+    if (kernel->entry)                                                \
+    check_rows(#entry, kind, (union row_kernel){.of = kernel->entry}, \
+               (union row_kernel){.of = scalar->entry}, n_rows, columns)
+    now.operation = "reduction";
+    for (size_t n_rows = 1; n_rows <= MOST_ROWS; n_rows++) {
+        for (size_t columns = lanes; columns <= lanes + longest; columns++) {
+            CHECK_ROWS(SUM, sum, sums, n_rows, columns);
+            CHECK_ROWS(SUM, sum, double_sums, n_rows, columns);
+            CHECK_ROWS(SUM, sum, partial_sums, n_rows, columns);
+        }
+        for (size_t columns = 1; columns <= longest; columns++) {
+            CHECK_ROWS(COUNT, count, positive, n_rows, columns);
+            CHECK_ROWS(COUNT, count, not_dead, n_rows, columns);
+        }
+    }
+    for (size_t columns = 1; columns <= longest; columns++) {
+        CHECK_ROWS(ADD, add, add_integers, 1, columns);
+        CHECK_ROWS(ADD, add, add_doubles, 1, columns);
+    }
+    CHECK_ROWS(FOLD, fold, fold_integers, 1, lanes);
+    CHECK_ROWS(FOLD, fold, fold_doubles, 1, lanes);
 }
 
 /* Every operation and dtype. Dtypes of one kind and width have the same loops. */
@@ -544,7 +635,9 @@ static void check_dtype(int dtype)
     for (int i = 0; fastrelu_compiled_isas[i]; i++)
         if (fastrelu_compiled_isas[i]->runs_here()) {
             now.set = fastrelu_compiled_isas[i]->name;
-            check_masks(fastrelu_compiled_isas[i], dtype, 0);
+            check_masks(fastrelu_compiled_isas[i], dtype);
+            if (dtype < FASTRELU_N_NUMBERS)
+                check_reductions(fastrelu_compiled_isas[i], dtype);
         }
 }
 
