@@ -43,7 +43,7 @@ CALLS = {
     "relu of a scalar": lambda: fastrelu.relu(np.float16(2)),
     "relu with dtype": lambda: fastrelu.relu(x, dtype="f4"),
     "relu with where": lambda: fastrelu.relu(x, out=out, where=where)[where],
-    "relu with a cast": lambda: fastrelu.relu(x, out=np.empty(SMALL)),
+    "relu with a cast": lambda: fastrelu.relu(x, out=np.empty(SMALL, "f8")),
     "relu of other byte order": lambda: fastrelu.relu(swapped),
     "relu of bool": lambda: fastrelu.relu(bools),
     "relu of longdouble": lambda: fastrelu.relu(longs),
@@ -132,7 +132,7 @@ CALLS |= {
 # What NumPy does wrong in the same way: then a call that needs it cannot be right.
 OF_NUMPY = {
     "relu with where": lambda: np.positive(x, out=out, where=where)[where],
-    "relu with a cast": lambda: np.positive(x, out=np.empty(SMALL)),
+    "relu with a cast": lambda: np.positive(x, out=np.empty(SMALL, "f8")),
     "relu of timedelta64": lambda: times.dtype.newbyteorder("="),
     "add_relu.at": lambda: np.add.at(x.copy(), [1, 2], 1),
     "add_relu.reduce": lambda: np.add.reduce(matrix, axis=1),

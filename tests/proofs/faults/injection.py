@@ -25,9 +25,14 @@ class Plan(ctypes.Structure):
 plans = list((Plan * 4).in_dll(shim, "fault_plans"))
 blocks = ctypes.c_longlong.in_dll(shim, "fault_blocks")
 mapped = ctypes.c_longlong.in_dll(shim, "fault_mapped")
+delay = ctypes.c_int.in_dll(shim, "fault_delay")
 disk = ctypes.c_longlong.in_dll(shim, "fault_disk")
 clear_caches = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
 shim.own_faults()
+
+
+def run_handlers():
+    """Python runs the handlers of signals when a function begins, at the latest."""
 
 
 def attempt(call, kind, first, last, signal=0):
@@ -38,6 +43,7 @@ def attempt(call, kind, first, last, signal=0):
     plan.first = first
     try:
         result = call()
+        run_handlers()
     except BaseException as error:
         plan.first = 0  # which allocates nothing
         raised = error.with_traceback(None)
@@ -72,13 +78,14 @@ def large_output():
     fastrelu.relu(np.ones(1 << 18, "f4"))
 
 
-def sweep(call, *watched, last=None, after=lambda: None):
+def sweep(call, *watched, last=None, signal=0, allowed=MemoryError, after=lambda: None):
     """
     Let each allocation of a call fail in turn: it alone, or it with all that follow.
 
-    Whenever the call ends, its result is right or its error is MemoryError; `after` finds all as it
+    Whenever the call ends, its result is right or its error is allowed; `after` finds all as it
     should be; no memory and no reference to what is watched is lost; and the next call is right.
-    Return the number of faults.
+    With a signal, that is raised at each allocation, which does not fail. Return the number of
+    faults.
     """
     for _ in range(12):  # NumPy keeps up to seven blocks of a size
         expected = snapshot(call())
@@ -90,10 +97,10 @@ def sweep(call, *watched, last=None, after=lambda: None):
     start = held()
 
     def once(first):
-        result, raised, hit = attempt(call, ALLOCATION, first, last or first)
+        result, raised, hit = attempt(call, ALLOCATION, first, last or first, signal)
         if raised is None:
             assert snapshot(result) == expected, "another result"
-        elif not isinstance(raised, MemoryError):
+        elif not isinstance(raised, allowed):
             raise AssertionError(f"raised {raised!r}") from raised
         after()
         if last == ALL:  # there was no memory to set NumPy's handler again
@@ -130,7 +137,7 @@ def sweep(call, *watched, last=None, after=lambda: None):
     return faults
 
 
-def fail_allocations(name, last=None):
+def fail_allocations(name, last=None, **fault):
     """Let each allocation of a call of fastrelu fail; print how many."""
     from proofs.faults import calls
 
@@ -145,7 +152,7 @@ def fail_allocations(name, last=None):
         assert not is_patched, "np.maximum stays patched"
         assert fastrelu.get_num_threads() == threads, "another number of threads"
 
-    print(sweep(calls.CALLS[name], *calls.OPERANDS, np.maximum, last=last, after=after))
+    print(sweep(calls.CALLS[name], *calls.OPERANDS, np.maximum, last=last, after=after, **fault))
 
 
 def fail_others(name, last=None):

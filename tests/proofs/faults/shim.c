@@ -34,6 +34,9 @@ long long fault_disk = -1;
 /* Of all threads: blocks and bytes of maps that are allocated. */
 _Atomic long long fault_blocks, fault_mapped;
 
+/* So many microseconds malloc takes in other threads: within a chunk of a reduction. */
+int fault_delay;
+
 static pthread_t owner;
 static int owned;
 
@@ -74,6 +77,8 @@ static void *out_of_memory(void)
 
 void *malloc(size_t size)
 {
+    if (fault_delay && !is_owner())
+        usleep((useconds_t)fault_delay);
     return fails(ALLOCATION) ? out_of_memory() : counted(__libc_malloc(size));
 }
 

@@ -6,6 +6,8 @@ from proofs.faults.calls import CALLS, OF_NUMPY, OF_PYTHON
 FAULTS = {"alone": "None", "with all that follow": "ALL"}
 BEFORE = "import fastrelu; from proofs.faults import injection; ALL = injection.ALL"
 
+pytestmark = pytest.mark.xdist_group("faults")  # they share a process
+
 
 @pytest.fixture(scope="module")
 def outcomes(with_faults):

@@ -7,6 +7,8 @@ import pytest
 
 import fastrelu
 
+pytestmark = pytest.mark.xdist_group("faults")  # they share a process
+
 SHORT = ["--sizes", "16", "--seconds", "0.01", "--contenders", "numpy", "--threads", "1"]
 BENCH = ["bench", "--operations", "forward", "--where", "out", *SHORT]
 LAYER = ["bench", "--layer", "--shapes", "4x3x2", *SHORT[2:]]
