@@ -18,6 +18,7 @@
 enum { SHOWN = 10, PAGES = 1 << 16 /* a multiple of the page of every system */ };
 
 struct situation now;
+int ends_at_first;
 char *arenas[ARENAS];
 
 static char *make_guarded(size_t bytes)
@@ -133,6 +134,8 @@ void report(const char *what, size_t index, uint64_t expected, uint64_t got)
     printf("\n    %s %zu: expected %#llx, got %#llx\n", what, index, (unsigned long long)expected,
            (unsigned long long)got);
     fflush(stdout);
+    if (ends_at_first)
+        _Exit(1);
 }
 
 void clear_flags(void)

@@ -35,6 +35,7 @@ struct situation {
     ptrdiff_t steps[ARENAS];
 };
 extern struct situation now;
+extern int ends_at_first; /* whether the first mismatch ends the process */
 
 /* Counts a check. */
 void begin_check(const char *operation, int dtype, const char *entry, size_t n, int operands,

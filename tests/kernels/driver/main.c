@@ -10,7 +10,7 @@
 enum { MAX_SETS = 16, ONE_OF = 4 };
 
 static const char usage[] =
-    "usage: check [--set NAME] [--part K/N] [--one-of N] [--list]\n"
+    "usage: check [--set NAME] [--part K/N] [--one-of N] [--first] [--list]\n"
     "\n"
     "Checks every kernel of every instruction set that runs here against an oracle in C's own\n"
     "arithmetic. Prints a line for each set, and the first mismatches.\n"
@@ -18,6 +18,7 @@ static const char usage[] =
     "  --set NAME   this set alone\n"
     "  --part K/N   the K-th of N parts of the work, from 1 on\n"
     "  --one-of N   of N combinations of length, places and steps check one: 1 is all of them\n"
+    "  --first      end at the first mismatch\n"
     "  --list       print the sets that run here\n"
     "\n"
     "Exit status: 0 if nothing differs, 1 if something does, 2 if the call was wrong.\n";
@@ -49,6 +50,8 @@ int main(int argc, char **argv)
             return fputs(usage, stdout), 0;
         if (strcmp(argv[i], "--list") == 0)
             list = 1;
+        else if (strcmp(argv[i], "--first") == 0)
+            ends_at_first = 1;
         else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc)
             selection.set = argv[++i];
         else if (strcmp(argv[i], "--one-of") == 0 && i + 1 < argc) {
