@@ -43,7 +43,9 @@ static uint32_t round_to_half(float value, struct fastrelu_expected *expected)
         return sign | 0x7C00;
     const int exponent = magnitude < 0x1p-14f ? -14 : (int)(to_bits(magnitude) >> 23) - 127;
     const float unit = from_bits((uint32_t)(exponent - 10 + 127) << 23);
-    const float units = magnitude / unit + 0x1p23f - 0x1p23f;
+    float units = magnitude / unit;
+    units += 0x1p23f; /* by steps: s390x computes an expression in double */
+    units -= 0x1p23f;
     if (units * unit > 65504) {
         expected->flags |= FASTRELU_OVERFLOW;
         return sign | 0x7C00;
