@@ -11,9 +11,12 @@ enum { FASTRELU_CHUNK = 1 << 16 };
    relu_backward_from_mask the 32 bits of which the mask consists, over and over. */
 enum { FASTRELU_WITH_MASK = FASTRELU_N_OPERATIONS, FASTRELU_FROM_MASK };
 
+/* The loop of a kernel. The strided one is called with the steps of the contiguous one. */
+enum fastrelu_checked_loop { FASTRELU_CONTIGUOUS, FASTRELU_STREAMING, FASTRELU_STRIDED };
+
 /* A function of patterns. Those of a chunk have the number of the chunk in common. */
 struct fastrelu_sweep {
-    int32_t function, dtype;
+    int32_t function, dtype, loop;
     int32_t lower, upper; /* the operands that take the lower 16 bits, and the number of the chunk:
                              of float32 the same; -1 if none takes it */
     uint32_t operands[FASTRELU_MAX_OPERANDS - 1]; /* the bits of the others */

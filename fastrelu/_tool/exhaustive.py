@@ -32,17 +32,19 @@ OPTIONS = ("slice", "only", "dtype", "threads", "resume")
 
 TYPES = {"float32": "f32", "float16": "f16", "bfloat16": "bfloat16"}  # and their names in C
 # Of an operand that is one number to the kernels, and of one that is an array.
-NUMBERS = (0.0, -0.0, 0.01, 1.0, 2.0, -1.0, np.inf, np.nan, 2.0**-149)
-VALUES = (1.0, -2.5, np.nan)
+NUMBERS = (0.01, 0.0, -0.0, 1.0, 2.0, -1.0, np.inf, np.nan, 2.0**-149)
+VALUES = (-2.5, 1.0, np.nan)
 MASKS = (0x9E3779B9, 0x61C88646)  # the second has the bits that the first lacks
 
 CHUNK = 1 << 16  # inputs that have the upper half of a float32 in common, or the other operand
 CHUNKS = 1 << 16
-PART = 64  # chunks that a thread checks at a time: at most a third of a second
+PART = 32  # chunks that a thread checks at a time: at most a seventh of a second
+WINDOW = 32  # parts for each thread that wait, for they differ in time
 
 # The structs and enumerations of csrc/check/floats.h
 SWEEP = np.dtype(
-    [("function", "i4"), ("dtype", "i4"), ("lower", "i4"), ("upper", "i4"), ("operands", "u4", 3)]
+    [(name, "i4") for name in ("function", "dtype", "loop", "lower", "upper")]
+    + [("operands", "u4", 3)]
 )
 MISMATCH = np.dtype(
     [
@@ -52,6 +54,7 @@ MISMATCH = np.dtype(
 )
 CHECKED, NO_KERNEL, NO_REFERENCE, NO_MEMORY = range(4)
 VALUE, MASK, FLAGS = range(1, 4)
+LOOPS = ("contiguous", "streaming", "strided")
 FLAG_NAMES = ("invalid", "divide by zero", "overflow", "underflow")
 
 
@@ -61,8 +64,8 @@ class Sweep(NamedTuple):
 
     Attributes
     ----------
-    function, dtype : str
-        A function of fastrelu, and one of TYPES.
+    function, dtype, loop : str
+        A function of fastrelu, one of TYPES, and one of LOOPS.
     lower, upper : int
         The operand that takes the inputs of a chunk, and the one that the number of the chunk
         determines: the same for float32, and -1 if there is none.
@@ -72,6 +75,7 @@ class Sweep(NamedTuple):
 
     function: str
     dtype: str
+    loop: str
     lower: int
     upper: int
     operands: tuple
@@ -81,7 +85,8 @@ class Sweep(NamedTuple):
         return 1 if self.upper < 0 else CHUNKS
 
     def __str__(self):
-        return f"{self.function}({', '.join(self.arguments())})"
+        loop = f", {self.loop}" * (self.loop != LOOPS[0])
+        return f"{self.function}({', '.join(self.arguments())}){loop}"
 
     def arguments(self, operands=None):
         """Return the arguments as text, with the bits of operands if these are given."""
@@ -239,6 +244,7 @@ def describe(sweep, mismatch):
             f"{_value(bits, sweep.dtype)} ({_hex(bits, sweep.dtype)})" for bits in (expected, got)
         ]
     where = f"{sweep.function} of {sweep.dtype}, {', '.join(sweep.arguments(mismatch['operands']))}"
+    where += f", {sweep.loop}" * (sweep.loop != LOOPS[0])
     name = core.compiled_isas[mismatch["isa"]]
     return f"{name}: {where}, {what}: expected {results[0]}, got {results[1]}"
 
@@ -247,19 +253,28 @@ def _sweeps_of(function, dtype):
     """Yield the sweeps of a function over a type."""
     whole = dtype == "float32"
     if function not in core.OPERATIONS:
-        for operand in (0, 1) if function == "relu_with_mask" else MASKS:
-            yield Sweep(function, dtype, 0, 0 if whole else -1, (0, operand))
+        for loop in LOOPS[:2]:
+            for operand in (0, 1) if function == "relu_with_mask" else MASKS:
+                yield Sweep(function, dtype, loop, 0, 0 if whole else -1, (0, operand))
         return
     inputs, _, _, numbers = core.OPERATIONS[function]
+
+    def sweeps(loop, lower, upper, most=None):
+        choices = [
+            (0,)
+            if i in (lower, upper)
+            else _bits(NUMBERS if i in numbers else VALUES, dtype)[:most]
+            for i in range(inputs)
+        ]
+        for operands in itertools.product(*choices):
+            yield Sweep(function, dtype, loop, lower, upper, operands)
+
     for lower in range(inputs):
         uppers = [lower] if whole else [i for i in numbers if i != lower]
         for upper in uppers or [-1] * (inputs == 1):
-            choices = [
-                (0,) if i in (lower, upper) else _bits(NUMBERS if i in numbers else VALUES, dtype)
-                for i in range(inputs)
-            ]
-            for operands in itertools.product(*choices):
-                yield Sweep(function, dtype, lower, upper, operands)
+            yield from sweeps(LOOPS[0], lower, upper)
+        for loop in LOOPS[1:]:
+            yield from sweeps(loop, lower, lower, 1) if whole else sweeps(loop, lower, -1)
 
 
 def _has_kernel(sweep):
@@ -273,6 +288,7 @@ def _as_struct(sweep):
     struct = np.zeros(1, SWEEP)
     number = core.Implementation._fields.index(sweep.function)
     struct["function"], struct["dtype"] = number, core.DTYPES.index(TYPES[sweep.dtype])
+    struct["loop"] = LOOPS.index(sweep.loop)
     struct["lower"], struct["upper"] = sweep.lower, sweep.upper
     struct["operands"][0, : len(sweep.operands)] = sweep.operands
     return struct
@@ -287,10 +303,10 @@ def _check_all(parts, names, threads, total, state, progress):
     executor = ThreadPoolExecutor(threads)
     pending = collections.deque()
     try:
-        for part in itertools.chain(parts, [None] * 2 * threads):
+        for part in itertools.chain(parts, [None] * WINDOW * threads):
             if part is not None:
                 pending.append((part, executor.submit(check_part, part, names)))
-            if pending and (part is None or len(pending) > 2 * threads):
+            if pending and (part is None or len(pending) > WINDOW * threads):
                 checked, future = pending.popleft()
                 for mismatch in future.result():
                     state.add(checked.sweep, mismatch, progress)
@@ -347,7 +363,7 @@ def _resumed(path, names, chosen, sweeps):
     with open(core.__file__, "rb") as file:
         built = hashlib.sha256(file.read()).hexdigest()
     identity = {
-        "fastrelu": built,
+        "build": built,
         "sets": names,
         "slice": str(chosen),
         "calls": hashlib.sha256(calls.encode()).hexdigest(),

@@ -30,8 +30,8 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 SMALL = ["--slice", "40000/65536", "--only", "relu,leaky_relu,relu_with_mask"]
 
 
-def sweeps(function, dtype):
-    return exhaustive.plan([function], [dtype])
+def sweeps(function, dtype, loop="contiguous"):
+    return [s for s in exhaustive.plan([function], [dtype]) if s.loop == loop]
 
 
 def whole_plan():
@@ -81,6 +81,14 @@ def test_the_parameter_of_float16_takes_all_values_with_each_other_operand(funct
     assert pairs == (expected or {(0, -1)})
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("loop", ["streaming", "strided"])
+@pytest.mark.parametrize("function", _core.OPERATIONS)
+def test_each_operand_takes_all_values_in_the_other_loops(function, loop, dtype):
+    inputs = _core.OPERATIONS[function].inputs
+    assert {s.lower for s in sweeps(function, dtype, loop)} == set(range(inputs))
+
+
 def inputs_of(part):
     """Return the numbers of a part's inputs, of all that its sweep has."""
     for i in range(part.n):
@@ -89,7 +97,7 @@ def inputs_of(part):
 
 @pytest.mark.parametrize("n", [1, 3, 64, 1000])
 def test_slices_have_each_chunk_once(n):
-    (of_pairs,), (of_one,) = sweeps("leaky_relu", "float16"), sweeps("relu", "float16")
+    (of_pairs,), (of_one,) = (sweeps(name, "float16") for name in ("leaky_relu", "relu"))
     found = {of_pairs: collections.Counter(), of_one: collections.Counter()}
     for number in range(1, n + 1):
         for part in exhaustive.parts_of([of_pairs, of_one], exhaustive.Slice(number, n)):
@@ -223,9 +231,14 @@ def test_the_command_prints_a_row_for_each_function_and_type(tmp_path):
     assert (record["slice"], record["sets"]) == ("40000/65536", SETS)
     rows = {(row["function"], row["dtype"]): row for row in record["functions"]}
     assert rows.keys() == expected
-    assert rows["leaky_relu", "float16"]["calls"] == ["leaky_relu(x=all, negative_slope=all)"]
-    assert "leaky_relu(x=all, negative_slope=0.01)" in rows["leaky_relu", "float32"]["calls"]
-    assert rows["relu", "float32"]["inputs"] == 1 << 16
+    assert rows["relu", "float32"]["calls"] == [
+        "relu(x=all)",
+        "relu(x=all), streaming",
+        "relu(x=all), strided",
+    ]
+    assert rows["relu", "float32"]["inputs"] == 3 << 16
+    assert "leaky_relu(x=all, negative_slope=all)" in rows["leaky_relu", "float16"]["calls"]
+    assert "leaky_relu(x=all, negative_slope=nan)" in rows["leaky_relu", "float32"]["calls"]
 
 
 def test_one_set_alone():

@@ -119,22 +119,27 @@ static void mark_one_pattern(char *const args[], const ptrdiff_t steps[], size_t
         args[2][at / 8] ^= (char)(1 << at % 8);
 }
 
-/* The mismatch that the check finds of a set with a wrong kernel, beside one that is right. */
+/* The mismatch that is found of a set with a wrong loop, beside a set that is right. */
 static void check_wrong(const char *what, fastrelu_loop *loop, int function,
-                        enum fastrelu_difference difference, uint32_t first, uint32_t n)
+                        enum fastrelu_checked_loop where, enum fastrelu_difference difference,
+                        uint32_t first, uint32_t n)
 {
     enum { INFINITE = 0x7F800000 };
     static struct fastrelu_isa wrong;
     const struct fastrelu_isa *const isas[] = {&fastrelu_scalar, &wrong};
     const struct fastrelu_sweep sweep = {
-        function, FASTRELU_f32, 0, 0, {0, function == FASTRELU_add_relu ? INFINITE : 0, 0}};
+        function, FASTRELU_f32, where, 0, 0, {0, function == FASTRELU_add_relu ? INFINITE : 0, 0}};
     struct fastrelu_mismatch found[] = {{.isa = 0}, {.isa = 1}};
 
     wrong = fastrelu_scalar;
     if (function == FASTRELU_WITH_MASK)
         wrong.relu_with_mask[0][FASTRELU_f32].contiguous = loop;
-    else
+    else if (where == FASTRELU_CONTIGUOUS)
         wrong.kernels[function][FASTRELU_f32].contiguous = loop;
+    else if (where == FASTRELU_STREAMING)
+        wrong.kernels[function][FASTRELU_f32].streaming = loop;
+    else
+        wrong.kernels[function][FASTRELU_f32].strided = loop;
     begin_check(what, FASTRELU_f32, "check of all floats", FASTRELU_CHUNK, 0, NULL, NULL);
     /* The chunk of WRONG_AT, and the one of -inf. */
     if (fastrelu_check_floats(isas, &sweep, WRONG_AT >> 16, 0xFF80 - (WRONG_AT >> 16), 2, found,
@@ -150,12 +155,30 @@ static void check_wrong(const char *what, fastrelu_loop *loop, int function,
         report("its elements", 0, n, found[1].n);
 }
 
+static void check_wrong_kernels(void)
+{
+    enum { CHUNK_AT = WRONG_AT - WRONG_AT % FASTRELU_CHUNK };
+    const uint32_t block = WRONG_AT % FASTRELU_CHUNK / FASTRELU_BLOCK;
+    const uint32_t block_at = CHUNK_AT + block * FASTRELU_BLOCK;
+    const uint32_t tail_at = CHUNK_AT + FASTRELU_BLOCK - FASTRELU_BLOCK % TAIL_OF;
+    const uint32_t mask_at = block_at + (WRONG_AT - block_at) / 8 * 8;
+
+    for (enum fastrelu_checked_loop where = FASTRELU_CONTIGUOUS; where <= FASTRELU_STRIDED; where++)
+        check_wrong("pass_one_pattern", pass_one_pattern, FASTRELU_relu, where,
+                    FASTRELU_OTHER_VALUE, WRONG_AT, 1);
+    check_wrong("forget_the_tail", forget_the_tail, FASTRELU_relu, FASTRELU_CONTIGUOUS,
+                FASTRELU_OTHER_VALUE, tail_at, 1);
+    check_wrong("raise_a_flag", raise_a_flag, FASTRELU_relu, FASTRELU_CONTIGUOUS,
+                FASTRELU_OTHER_FLAGS, block_at, FASTRELU_BLOCK);
+    check_wrong("add_relu_without_flags", add_relu_without_flags, FASTRELU_add_relu,
+                FASTRELU_CONTIGUOUS, FASTRELU_OTHER_FLAGS, 0xFF800000, FASTRELU_BLOCK);
+    check_wrong("mark_one_pattern", mark_one_pattern, FASTRELU_WITH_MASK, FASTRELU_CONTIGUOUS,
+                FASTRELU_OTHER_MASK, mask_at, 8);
+}
+
 void check_floats(const struct fastrelu_isa *const sets[], struct situation counts[],
                   const struct selection *selection)
 {
-    const uint32_t chunk = WRONG_AT >> 16 << 16, block = WRONG_AT % FASTRELU_CHUNK / FASTRELU_BLOCK;
-    const uint32_t block_at = chunk + block * FASTRELU_BLOCK;
-
     (void)sets;
     if (selection->part != 0)
         return;
@@ -164,15 +187,6 @@ void check_floats(const struct fastrelu_isa *const sets[], struct situation coun
         for (int operation = 0; operation < FASTRELU_N_OPERATIONS; operation++)
             if (fastrelu_scalar.kernels[operation][dtypes[i]].contiguous)
                 check_reference(&fastrelu_scalar.kernels[operation][dtypes[i]]);
-    check_wrong("pass_one_pattern", pass_one_pattern, FASTRELU_relu, FASTRELU_OTHER_VALUE, WRONG_AT,
-                1);
-    check_wrong("forget_the_tail", forget_the_tail, FASTRELU_relu, FASTRELU_OTHER_VALUE,
-                chunk + FASTRELU_BLOCK - FASTRELU_BLOCK % TAIL_OF, 1);
-    check_wrong("raise_a_flag", raise_a_flag, FASTRELU_relu, FASTRELU_OTHER_FLAGS, block_at,
-                FASTRELU_BLOCK);
-    check_wrong("add_relu_without_flags", add_relu_without_flags, FASTRELU_add_relu,
-                FASTRELU_OTHER_FLAGS, 0xFF800000, FASTRELU_BLOCK);
-    check_wrong("mark_one_pattern", mark_one_pattern, FASTRELU_WITH_MASK, FASTRELU_OTHER_MASK,
-                block_at + (WRONG_AT - block_at) / 8 * 8, 8);
+    check_wrong_kernels();
     counts[0] = now;
 }
