@@ -103,7 +103,10 @@ INVENTORIES = {
         [
             *(
                 f"{name} py:class 1 library/{page}.html#$ -"
-                for page, names in (("functions", ("bool", "int")), ("stdtypes", ("dict", "tuple")))
+                for page, names in (
+                    ("functions", ("bool", "int")),
+                    ("stdtypes", ("dict", "str", "tuple")),
+                )
                 for name in names
             ),
             "None py:data 1 library/constants.html#$ -",
