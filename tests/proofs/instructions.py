@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 import z3
-from proofs.c_to_z3 import BLOCK, INT, REGISTER, Type, Value, arithmetic, truth
+from proofs.c_to_z3 import BLOCK, INT, REGISTER, NotUnderstoodError, Type, Value, arithmetic, truth
 
 FLOATS = {32: z3.Float32(), 64: z3.Float64()}
 
@@ -33,6 +33,15 @@ def is_set(mask, lane):
 
 def not_less_zero(bits, a):
     return z3.Not(z3.fpLT(z3.fpBVToFP(a, FLOATS[bits]), z3.FPVal(0, FLOATS[bits])))
+
+
+def is_zero(value):
+    return z3.is_true(z3.simplify(value.term == 0))
+
+
+def require(condition, what):
+    if not condition:
+        raise NotUnderstoodError(f"not so: {what}")
 
 
 class FloatInstruction(NamedTuple):
@@ -74,7 +83,7 @@ class Instructions:
 
     def isless(self, arguments):
         x, zero = arguments
-        assert z3.simplify(zero.term).as_long() == 0
+        require(is_zero(zero), "isless compares with 0")
         return truth(z3.Not(*self.floats("not_less_zero", x.type.bits, x.term)))
 
     def of_floats(self, arguments, name, bits):
@@ -122,8 +131,8 @@ class Instructions:
         a, order = arguments
         order = z3.simplify(order.term).as_long()
         low, high = order & 3, order >> 2 & 3
-        assert max(low, high) < 2
-        assert order >> 4 == (low + 2 | high + 2 << 2)
+        stays = low < 2 and high < 2 and order >> 4 == (low + 2 | high + 2 << 2)
+        require(stays, f"the order {order:#x} stays within 64 bits")
         halves = lanes(32, a.term)
         return register([halves[low], halves[high]])
 
@@ -153,8 +162,8 @@ class Instructions:
 
     def mask_not_less_zero(self, arguments, suffix):
         a, zero, predicate = arguments
-        assert z3.simplify(zero.term).as_long() == 0
-        assert predicate.term == "_CMP_NLT_UQ"
+        is_quiet = predicate.term == "_CMP_NLT_UQ"
+        require(is_quiet and is_zero(zero), f"{predicate.term} compares quietly with 0")
         return self.mask(self.floats("not_less_zero", SUFFIXES[suffix], a.term))
 
     def register_not_less_zero(self, arguments, suffix):

@@ -57,7 +57,8 @@ def instruction_sets():
         for name in re.findall(r"SET (\w+);", listed):
             for compiler, defined in COMPILERS.items():
                 code = f'#include "kernels/isa/{name}.c"\n{LISTED}'
-                text = re.sub(r"^#.*\n", "", preprocess(code, *options, *defined), flags=re.M)
+                lines = preprocess(code, *options, *defined).splitlines()
+                text = " ".join(" ".join(x for x in lines if not x.startswith("#")).split())
                 if text not in found.values():
                     found[f"{name} by {compiler}"] = text
     return found

@@ -149,7 +149,7 @@ def refuted_operation(source, register_name, kernel):
         expected, steps = OPERATIONS[kernel.operation](format, *x)
         allowed = [] if kernel.status == "QUIET" else steps
         found = {"is wrong": lane.result != expected}
-        for name, operands, condition in lane.computed:
+        for number, (name, operands, condition) in enumerate(lane.computed, 1):
             due = [
                 z3.And(step.condition, *map(operator.eq, step.operands, operands))
                 for step in allowed
@@ -157,7 +157,7 @@ def refuted_operation(source, register_name, kernel):
             ]
             of_zeros = z3.And([a == 0 for a in operands])
             in_vain = z3.And(condition, z3.Not(z3.Or(of_zeros, *due)))
-            found[f"computes {name}{(*operands,)} in vain"] = in_vain
+            found[f"computes {name} in vain (number {number})"] = in_vain
         return found
 
     return Call(source, register_name, kernel.operation, kernel).refuted(wrong)
