@@ -17,11 +17,11 @@ if importlib.util.find_spec("z3") is None:
     pytest.skip("needs z3-solver: pip install --group proofs", allow_module_level=True)
 
 import z3
-from proofs.c_to_z3 import Value
-from proofs.definitions import OPERATIONS, PREDICATES, Computed
-from proofs.formats import FORMATS
-from proofs.instructions import lanes, register
-from proofs.kernels import SETS, predicates, read
+from proofs.predicates.c_to_z3 import Value
+from proofs.predicates.definitions import OPERATIONS, PREDICATES, Computed
+from proofs.predicates.formats import FORMATS
+from proofs.predicates.instructions import lanes, register
+from proofs.predicates.kernels import SETS, predicates, read
 
 if not SETS:
     pytest.skip("needs csrc/ and gcc or clang", allow_module_level=True)

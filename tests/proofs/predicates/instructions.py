@@ -9,7 +9,16 @@ import re
 from typing import NamedTuple
 
 import z3
-from proofs.c_to_z3 import BLOCK, INT, REGISTER, NotUnderstoodError, Type, Value, arithmetic, truth
+from proofs.predicates.c_to_z3 import (
+    BLOCK,
+    INT,
+    REGISTER,
+    NotUnderstoodError,
+    Type,
+    Value,
+    arithmetic,
+    truth,
+)
 
 FLOATS = {32: z3.Float32(), 64: z3.Float64()}
 
@@ -206,7 +215,7 @@ PATTERNS = [
     # x86
     (rf"{X86}(?P<name>add|sub|cmpgt|cmpeq)_epi(?P<bits>\d+)", Instructions.integers),
     (rf"{X86}(?P<name>and|or|andnot)_si\d+", Instructions.whole),
-    (rf"{X86}cast\w+", Instructions.same),
+    (rf"{X86}cast(?:p[sd]_si|si\d+_p[sd])\d*", Instructions.same),
     (rf"{X86}setzero_\w+", Instructions.zero),
     (rf"{X86}set1_epi(?P<bits>\d+)x?", Instructions.everywhere),
     (rf"{X86}blendv_epi8", Instructions.blend),

@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from proofs.c_to_z3 import Source, Value
-from proofs.instructions import Instructions
+from proofs.predicates.c_to_z3 import Source, Value
+from proofs.predicates.instructions import Instructions
 
-SOURCES = Path(__file__).parent.parent.parent / "csrc"
+SOURCES = Path(__file__).parents[3] / "csrc"
 COMPILER = shutil.which("gcc") or shutil.which("clang")
 
 ARCHITECTURES = {

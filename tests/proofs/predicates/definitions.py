@@ -6,8 +6,8 @@ An operation also lists what it computes with floats: of which operands, and whe
 from typing import NamedTuple
 
 import z3
-from proofs.formats import IEEE
-from proofs.instructions import FLOAT_FUNCTIONS
+from proofs.predicates.formats import IEEE
+from proofs.predicates.instructions import FLOAT_FUNCTIONS
 
 
 def zero(bits):
