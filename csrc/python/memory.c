@@ -57,10 +57,12 @@ static int add_gc_callback(void)
 
 int fastrelu_init_memory_handler(void)
 {
-    if (capsule)
-        return 0;
-    capsule = PyCapsule_New(&handler, "mem_handler", NULL);
-    return capsule ? add_gc_callback() : -1;
+    static int added; /* a module may be imported again after an error */
+    if (capsule == NULL)
+        capsule = PyCapsule_New(&handler, "mem_handler", NULL);
+    if (capsule && !added)
+        added = add_gc_callback() == 0;
+    return added ? 0 : -1;
 }
 
 int fastrelu_give_memory_back(void)

@@ -355,6 +355,21 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], check=True, timeout=TIMEOUT)
 
 
+def test_what_is_idle_goes_back_after_a_second_import():
+    code = """
+import gc
+callbacks, gc.callbacks = gc.callbacks, ()
+try:
+    import fastrelu
+except SystemError:
+    pass
+gc.callbacks = callbacks
+import fastrelu
+assert sum(getattr(call, "__name__", "") == "release_idle" for call in callbacks) == 1
+"""
+    subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], check=True, timeout=TIMEOUT)
+
+
 def test_at_exit():
     code = """
 import atexit, sys, threading, numpy as np, fastrelu
