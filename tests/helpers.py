@@ -184,7 +184,7 @@ json.dump(outcomes, sys.stdout)
 """
 
 
-def in_forks(before, codes, *options, environment=None):
+def in_forks(before, codes, *options, environment=None, timeout=300):
     """
     Run each of the codes, by name, in a fork of one Python that has run what comes before them.
 
@@ -199,7 +199,7 @@ def in_forks(before, codes, *options, environment=None):
         env=inherited | (environment or {}),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -38,12 +38,12 @@ def shim(tmp_path_factory):
 def with_faults(shim):
     """Return with_faults(before, codes): as helpers.in_forks, where calls can be let fail."""
 
-    def with_faults(before, codes):
+    def with_faults(before, codes, **options):
         environment = {
             "LD_PRELOAD": str(shim),
             "PYTHONMALLOC": "malloc",  # each object is an allocation
             "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")])),
         }
-        return in_forks(before, codes, environment=environment)
+        return in_forks(before, codes, environment=environment, **options)
 
     return with_faults

@@ -4,7 +4,9 @@ What a process under shim.c does: let each allocation of a call fail in turn, an
 It does not import fastrelu before it has to, for that may be what fails.
 """
 
+import collections
 import ctypes
+import functools
 import gc
 import itertools
 import os
@@ -14,7 +16,7 @@ import traceback
 import numpy as np
 
 shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
-ALLOCATION, THREAD, CREATION, RENAMING = range(4)
+ALLOCATION, THREAD, CREATION, RENAMING, LOOP = range(5)
 ALL = 2**31 - 1
 
 
@@ -22,10 +24,11 @@ class Plan(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int) for name in ("first", "last", "signal", "seen", "hit")]
 
 
-plans = list((Plan * 4).in_dll(shim, "fault_plans"))
+plans = list((Plan * 5).in_dll(shim, "fault_plans"))
 blocks = ctypes.c_longlong.in_dll(shim, "fault_blocks")
 mapped = ctypes.c_longlong.in_dll(shim, "fault_mapped")
 delay = ctypes.c_int.in_dll(shim, "fault_delay")
+paused = ctypes.c_int.in_dll(shim, "fault_paused")
 disk = ctypes.c_longlong.in_dll(shim, "fault_disk")
 clear_caches = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
 shim.own_faults()
@@ -46,6 +49,8 @@ def attempt(call, kind, first, last, signal=0):
         run_handlers()
     except BaseException as error:
         plan.first = 0  # which allocates nothing
+        if not isinstance(error, MemoryError):
+            error.add_note(f"raised in {traceback.extract_tb(error.__traceback__)[-1].filename}")
         raised = error.with_traceback(None)
         raised.__context__ = None
     plan.first = 0
@@ -162,9 +167,39 @@ def fail_others(name, last=None):
     sweep((calls.OF_NUMPY | calls.OF_PYTHON)[name], last=last)
 
 
-def sweep_in_forks(call, check, step=1):
+def spare(function):
+    """Return a function within which no call fails."""
+
+    @functools.wraps(function)
+    def spared(*args, **kwargs):
+        paused.value += 1
+        try:
+            return function(*args, **kwargs)
+        finally:
+            paused.value -= 1
+
+    return spared
+
+
+def spare_others():
     """
-    Let each allocation of what a process does once fail in turn, each in a fork of its own.
+    Let no allocation fail where others crash.
+
+    They are NumPy's functions that make a ufunc and register a loop, and Python's compiler.
+    """
+    collections.namedtuple = spare(collections.namedtuple)
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    address = pointer(np._core._multiarray_umath._UFUNC_API, None)
+    functions = (ctypes.c_void_p * 3).from_address(address)
+    for place, ours in {1: "new_ufunc", 2: "register_loop"}.items():
+        ctypes.c_void_p.in_dll(shim, f"fault_{ours}").value = functions[place]
+        functions[place] = ctypes.cast(getattr(shim, ours), ctypes.c_void_p).value
+
+
+def sweep_in_forks(call, check, step=1, kind=ALLOCATION):
+    """
+    Let each call of a kind that a process makes but once fail, each in a fork of its own.
 
     With a step, those at its distance alone. There `check` gets the error, or None. Return the
     number of faults.
@@ -174,7 +209,7 @@ def sweep_in_forks(call, check, step=1):
         if pid == 0:
             status = 1
             try:
-                _, raised, hit = attempt(call, ALLOCATION, first, first)
+                _, raised, hit = attempt(call, kind, first, first)
                 check(raised)
                 status = 0 if hit else 42
             except BaseException:

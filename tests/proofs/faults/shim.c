@@ -19,10 +19,11 @@
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
+extern void *PyErr_NoMemory(void) __attribute__((weak)); /* in a process of Python */
 
 /* Fails the calls from `first` to `last`, counted from 1; it raises a signal there instead, if one
    is given. `seen` and `hit` count. As in injection.py. */
-enum kind { ALLOCATION, THREAD, CREATION, RENAMING, KINDS };
+enum kind { ALLOCATION, THREAD, CREATION, RENAMING, LOOP, KINDS };
 struct plan {
     int first, last, signal, seen, hit;
 };
@@ -33,6 +34,9 @@ long long fault_disk = -1;
 
 /* Of all threads: blocks and bytes of maps that are allocated. */
 _Atomic long long fault_blocks, fault_mapped;
+
+/* Above 0, none fails. */
+int fault_paused;
 
 /* So many microseconds malloc takes in other threads: within a chunk of a reduction. */
 int fault_delay;
@@ -51,7 +55,7 @@ static int is_owner(void) { return owned && pthread_equal(owner, pthread_self())
 static int fails(enum kind kind)
 {
     struct plan *const plan = &fault_plans[kind];
-    if (plan->first == 0 || !is_owner())
+    if (plan->first == 0 || fault_paused || !is_owner())
         return 0;
     plan->seen++;
     if (plan->seen < plan->first || plan->seen > plan->last)
@@ -206,4 +210,32 @@ ssize_t write(int file, const void *bytes, size_t size)
     if (done > 0)
         fault_disk -= done;
     return done;
+}
+
+/* Of NumPy's functions, two that fastrelu calls when it is imported, and when it first meets a type
+   of ml_dtypes: without memory they crash. injection.py puts these before them. */
+
+void *(*fault_new_ufunc)(void *, void *, void *, int, int, int, int, void *, void *, int);
+int (*fault_register_loop)(void *, int, void *, void *, void *);
+
+void *new_ufunc(void *functions, void *data, void *types, int ntypes, int nin, int nout,
+                int identity, void *name, void *doc, int unused)
+{
+    fault_paused++;
+    void *const ufunc =
+        fault_new_ufunc(functions, data, types, ntypes, nin, nout, identity, name, doc, unused);
+    fault_paused--;
+    return ufunc;
+}
+
+int register_loop(void *ufunc, int type, void *function, void *types, void *data)
+{
+    if (fails(LOOP)) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    fault_paused++;
+    const int status = fault_register_loop(ufunc, type, function, types, data);
+    fault_paused--;
+    return status;
 }
