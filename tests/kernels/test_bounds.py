@@ -116,6 +116,21 @@ def call_with_read_only_inputs(isa):
         np.testing.assert_array_equal(ufunc(*inputs, out=np.empty_like(values[0])), expected)
 
 
+def call_transposed_at_the_guards(isa):
+    """Call with inputs that are brought into a cache first; the caller's process may die of it."""
+    n = 1700  # so that three arrays have MIN_FETCHED bytes of csrc/runtime/transpose.c
+    ufunc = fastrelu.implementations[isa].relu_backward
+    values = numbers("f", n * n), numbers("f", n * n, 1)
+    guarded = [Guarded(values[0].nbytes) for _ in values]
+    for side, rows, columns in itertools.product(["start", "end"], [1, -1], [1, -1]):
+        print(f"transposed: {side}, steps {rows} {columns}", flush=True)
+        grad, x = (
+            memory.hold(a, a.itemsize, side).reshape(n, n)[::rows, ::columns]
+            for memory, a in zip(guarded, values, strict=True)
+        )
+        np.testing.assert_array_equal(ufunc(grad, x.T, out=np.empty_like(x)), grad * (x.T > 0))
+
+
 def survives(function, *arguments):
     command = [sys.executable, "-P", "-X", "faulthandler", __file__, function, *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -132,7 +147,12 @@ every_isa = pytest.mark.parametrize("isa", list(fastrelu.implementations))
 @every_isa
 @pytest.mark.parametrize(
     "function",
-    ["call_at_the_guards", "call_masks_at_the_guards", "call_with_read_only_inputs"],
+    [
+        "call_at_the_guards",
+        "call_masks_at_the_guards",
+        "call_with_read_only_inputs",
+        "call_transposed_at_the_guards",
+    ],
 )
 def test_nothing_beyond_the_operands_is_touched(function, isa):
     survives(function, isa)
