@@ -168,8 +168,10 @@ def read_source(app, name, source):
 
 
 def leave_signature(app, what, name, *arguments):
-    """Keep numpydoc from what NumPy says of a ufunc's: x1 and x2."""
-    return (None, None) if name in autosummary_context["signatures"] else None
+    """Take none of what NumPy says of a ufunc (x1, x2), nor of a mock of a module."""
+    if name in autosummary_context["signatures"]:
+        return None, None
+    return ("", "") if what == "class" and name.startswith("fastrelu.torch.") else None
 
 
 def write_pictures(app):

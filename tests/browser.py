@@ -59,7 +59,8 @@ class Browser:
         return self
 
     def __exit__(self, *error):
-        self.process.terminate()
+        self.session = {}
+        self.call("Browser.close")
         self.process.wait()
         os.close(self.read_end)
         os.close(self.write_end)
