@@ -1,8 +1,8 @@
 /* In which order the elements of an operation may be taken.
 
-   The order is the laxest that is safe, except where the test would not be cheap: elements that lie
-   beside themselves and meet no other element, and operands with different steps whose spans meet,
-   or with elements of the output that overlap, are taken in a stricter one. */
+   No laxer order would be safe, except where the test would not be cheap: where the spans of input
+   and output share a byte and their steps differ, or elements of the output overlap; and where an
+   input overlaps a part of its own output element and of no other. */
 
 #ifndef FASTRELU_OVERLAP_H
 #define FASTRELU_OVERLAP_H

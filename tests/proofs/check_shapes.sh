@@ -6,7 +6,8 @@ usage() {
     cat <<'END'
 usage: tests/proofs/check_shapes.sh [--larger] [PART...]
 
-Builds tests/proofs/shapes/ with csrc/kernels and csrc/runtime, by $CC or else gcc, and runs it:
+Builds tests/proofs/shapes/ with csrc/kernels and csrc/runtime, by $CC or else gcc, and runs it on
+Linux:
 
     overlap   the order that overlap.h demands is safe, and no laxer one is
     axes      strides.c keeps each element of the output with its inputs
@@ -60,7 +61,9 @@ build_part() {
     overlap) build overlap ;;
     axes) build axes csrc/runtime/strides.c ;;
     chunks) build chunks csrc/runtime/{strides,transpose}.c ;;
-    reductions) build reductions csrc/runtime/{reduce,execute,strides,transpose}.c "${kernels[@]}" ;;
+    reductions)
+        build reductions csrc/runtime/{reduce,execute,strides,transpose}.c "${kernels[@]}"
+        ;;
     panels) build panels csrc/runtime/{strides,transpose,execute}.c ;;
     bounds) build bounds "${kernels[@]}" ;;
     esac
@@ -68,6 +71,7 @@ build_part() {
 
 status=0
 for part in "${parts[@]}"; do
+    echo "==> $part"
     build_part "$part" || exit 2
     "$folder/$part" "${options[@]}" || status=1
 done

@@ -664,7 +664,7 @@ int main(int argc, char **argv)
                 fprintf(stderr, "\r    bounds: %s, %zu calls\r", fastrelu_dtype_names[dtype],
                         calls - before);
         }
-    printf("bounds: %zu calls of kernels, of %d dtypes and", calls, dtypes);
+    printf("    %zu calls of kernels, of %d dtypes and", calls, dtypes);
     for (int i = 0; fastrelu_compiled_isas[i]; i++)
         printf(" %s%s", fastrelu_compiled_isas[i]->name,
                fastrelu_compiled_isas[i]->runs_here() ? "" : " (NOT: it does not run here)");

@@ -291,7 +291,7 @@ int main(int argc, char **argv)
     least_chunk = FASTRELU_MIN_CHUNK;
     check_large_rows();
     printf(
-        "chunks: %zu calls in %zu parts, of 1, 2, 4 and 8 bytes, by 1 to %d threads\n"
+        "    %zu calls in %zu parts, of 1, 2, 4 and 8 bytes, by 1 to %d threads\n"
         "    every row and mask up to %zu bytes at every place of a cache line; up to 25 rows of "
         "up to %zu bytes;\n"
         "    rows of up to 48 MiB, within 2 elements of each multiple of %d bytes\n",

@@ -24,7 +24,7 @@ struct call {
 };
 
 static const char *const names[] = {"any order", "forward", "one by one"};
-static size_t calls, demanded_calls[3], stricter_within, stricter_steps, schedules;
+static size_t calls, demanded_calls[3], stricter_own, stricter_steps, schedules;
 static uint64_t untouched[ROOM];
 
 static void run(const struct call *call, const int order[], unsigned ends, uint64_t memory[])
@@ -172,14 +172,13 @@ static void check(const struct call *call, size_t size)
         FOUND("the simulation is wrong: %d elements of %d bytes, in %d + i * %d, out %d + i * %d",
               n, itemsize, call->in, call->in_step, call->out, call->out_step);
 
-    /* Where a cheap test demands more than is needed: an element meets no other, but lies beside
-       itself; or the steps differ, or elements of the output overlap, and the spans meet. */
-    const int within = call->in_step == call->out_step && apart > 0 && apart < itemsize &&
-                       step - apart >= itemsize;
+    /* Where more may be demanded than is needed. */
+    const int own = call->in_step == call->out_step && apart > 0 && apart < itemsize &&
+                    step - apart >= itemsize;
     const int steps = !apart_spans && (call->in_step != call->out_step || step < itemsize);
     const int stricter = demanded > needed && n > 1;
-    if (stricter && within)
-        stricter_within++;
+    if (stricter && own)
+        stricter_own++;
     else if (stricter && steps)
         stricter_steps++;
     else if (demanded != needed)
@@ -188,8 +187,8 @@ static void check(const struct call *call, size_t size)
               n, itemsize, call->in, call->in_step, call->out, call->out_step, names[demanded],
               names[needed]);
     const int ahead = (distance > 0) == (call->out_step > 0);
-    if (n > 1 && within && demanded != (ahead ? FASTRELU_FORWARD : FASTRELU_ONE_BY_ONE))
-        FOUND("%d elements of %d bytes beside themselves, by %d: %s is demanded", n, itemsize,
+    if (n > 1 && own && demanded != (ahead ? FASTRELU_FORWARD : FASTRELU_ONE_BY_ONE))
+        FOUND("%d elements of %d bytes, each %d from its output: %s is demanded", n, itemsize,
               distance, names[demanded]);
     if (n > 1 && steps && demanded != FASTRELU_ONE_BY_ONE)
         FOUND("%d elements of %d bytes with steps %d and %d: %s is demanded", n, itemsize,
@@ -230,13 +229,13 @@ int main(int argc, char **argv)
                 for (int out_step = -farthest; out_step <= farthest; out_step++)
                     check_places((struct call){n, itemsize, in_step, out_step, 0, 0});
     }
-    printf("overlap: %zu calls: 1, 2, 4 and 8 bytes, 0 to %d elements, steps up to %d elements and "
+    printf("    %zu calls: 1, 2, 4 and 8 bytes, 0 to %d elements, steps up to %d elements and "
            "a byte,\n"
            "    every place where operands meet, by %zu schedules\n"
            "    any order is demanded of %zu, forward of %zu, one by one of %zu, never too little\n"
-           "    more than is needed: of %zu whose elements lie beside themselves, %zu with other "
+           "    more than is needed: of %zu that meet their own outputs alone, %zu with other "
            "steps\n",
            calls, most, elements, schedules, demanded_calls[0], demanded_calls[1],
-           demanded_calls[2], stricter_within, stricter_steps);
+           demanded_calls[2], stricter_own, stricter_steps);
     return report_findings();
 }

@@ -229,7 +229,7 @@ int main(int argc, char **argv)
                 check_panels(itemsize, most);
         }
     printf(
-        "panels: %zu calls, of 1, 2, 4 and 8 bytes\n"
+        "    %zu calls, of 1, 2, 4 and 8 bytes\n"
         "    tiles of every row up to %zu bytes by every number of rows up to %zu, of rows up to "
         "6200 bytes, and\n"
         "    at every place of a cache line; every panel of 16 to %zu rows and columns; groups of "

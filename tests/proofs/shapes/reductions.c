@@ -231,7 +231,7 @@ int main(int argc, char **argv)
         check_chunks(dtypes[i]);
     }
     printf(
-        "reductions: %zu calls of %zu elements, of 1, 4 and 8 bytes, over every subset of three "
+        "    %zu calls of %zu elements, of 1, 4 and 8 bytes, over every subset of three "
         "axes\n"
         "    every length of one axis up to %zu, beside lengths of 1 and 3; two long axes; up to "
         "5 chunks in a column\n",
