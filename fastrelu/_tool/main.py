@@ -35,6 +35,7 @@ from .compare import (
     compare_sizes,
     machine,
 )
+from .find import command as find
 from .run import run
 
 PROGRAM = "python -m fastrelu"
@@ -91,6 +92,8 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["run"]:
         return run(argv[1:])
+    if argv[:1] == ["find"]:
+        return find.run(argv[1:], Parser)
     by_default = not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help"))
     arguments = ["compare", *argv] if by_default else argv
     progress = Progress()
@@ -146,6 +149,7 @@ def _parsers():
 
     _add_compare_options(add("compare", COMPARE, "--dtype float16"))
     bench.add_options(add("bench", bench.SUMMARY, f"bench {bench.EXAMPLE}"))
+    commands.add_parser("find", help=find.SUMMARY)
     commands.add_parser("run", help=RUN)
     exhaustive.add_options(add("check", CHECK, "check --exhaustive --only relu --slice 3/64"))
     add("info", INFO, "info")

@@ -1,0 +1,1 @@
+"""python -m fastrelu find: places in source code that a function of fastrelu could take over."""

@@ -1,0 +1,225 @@
+"""python -m fastrelu find: the arguments, the output and the exit status."""
+
+import argparse
+import concurrent.futures
+import os
+import sys
+import time
+
+from ..common import BadInputError, Progress, as_json, whole_file
+from . import factors, sources
+from .rewrite import difference, rewritten
+from .search import find
+
+SUMMARY = "find lines of NumPy code that fastrelu could take over"
+DESCRIPTION = """\
+Find lines of NumPy code that a function of fastrelu could take over. The code is read, not run.
+"""
+EPILOG = """\
+example:
+  python -m fastrelu find src notebooks/model.ipynb
+  python -m fastrelu find --diff src | git apply    # or --write
+
+A comment "fastrelu: ignore" on a line leaves it out. Files that git ignores are passed over.
+exit status: 0; with --exit-code 1 if something is found; 2 on bad input, 130 if interrupted.
+"""
+AT_ONCE = 64
+WIDTH = 76
+
+
+def run(argv, parser_class):
+    """
+    Run the command.
+
+    Parameters
+    ----------
+    argv : list of str
+        The arguments after "find".
+    parser_class : type
+        Of argument parsers, whose errors end the program.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    parser = _parser(parser_class)
+    options = parser.parse_intermixed_args(argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    progress = Progress()
+    try:
+        return _run(options, progress)
+    except BadInputError as error:
+        progress.clear()
+        parser.error(str(error))
+    except BrokenPipeError:
+        progress.clear()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        progress.clear()
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser(parser_class):
+    parser = parser_class(
+        prog="python -m fastrelu find",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a folder, program or notebook")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--diff", action="store_true", help="print the replacements as a patch")
+    what.add_argument("--write", action="store_true", help="make the replacements in the files")
+    parser.add_argument("--json", metavar="FILE", help="also write what is found to a file")
+    parser.add_argument(
+        "--min-factor", type=float, default=0, metavar="N", help="only what gets N times faster"
+    )
+    parser.add_argument(
+        "--exit-code", action="store_true", help="exit with 1 if something is found"
+    )
+    return parser
+
+
+def _run(options, progress):
+    with whole_file("--json", options.json) as write_json:
+        rows, files, failures, written = [], 0, [], 0
+        for result in _results(options, progress):
+            files += 1
+            if result["failure"]:
+                failures.append(f"{result['path']}: {result['failure']}")
+            rows += result["rows"]
+            written += result["new"] is not None
+            progress.clear()
+            if options.diff:
+                sys.stdout.write(result["diff"])
+            elif not options.write:
+                for row in result["rows"]:
+                    print(_printed(row))
+        progress.clear()
+        for failure in failures:
+            print(f"passed over: {failure}", file=sys.stderr)
+        if not options.diff:
+            _print_summary(options, rows, files, written)
+        write_json(as_json(rows))
+    return int(bool(rows) and options.exit_code)
+
+
+def _print_summary(options, rows, files, written):
+    many = "file" if files == 1 else "files"
+    if options.write:
+        print(f"{written} of {files} {many} rewritten")
+    elif not rows:
+        print(f"nothing found in {files} {many}")
+    else:
+        places = "1 place" if len(rows) == 1 else f"{len(rows)} places"
+        by_hand = sum(not row["safe"] for row in rows)
+        print(f"{places} in {len({row['path'] for row in rows})} of {files} {many}; ", end="")
+        print(f"--diff shows {len(rows) - by_hand}, {by_hand} are to be changed by hand")
+        if any(row["factor"] for row in rows):
+            print(f"Factors: {factors.conditions()}.")
+
+
+def _printed(row):
+    """Return a finding in three lines or fewer."""
+    cell = f"cell {row['cell']}:" if row["cell"] is not None else ""
+    where = f"{row['path']}:{cell}{row['line']}:{row['column']}"
+    times = f"  {row['factor']:.1f} times faster" if row["factor"] else ""
+    lines = [
+        f"{where}: {row['idiom']}",
+        f"    {_one_line(row['found'])}",
+        f"    -> {_one_line(row['replacement'])}{times}",
+    ]
+    if row["condition"]:
+        lines.append(f"    if {row['condition']}")
+    if row["by_hand"]:
+        lines.append(f"    by hand: {row['by_hand']}")
+    return "\n".join(lines)
+
+
+def _one_line(text):
+    text = "; ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 4]} ..."
+
+
+def _results(options, progress):
+    """Yield the results of the files in order, from several processes if there are many."""
+    progress.show("looking for files ...")
+    paths = list(sources.paths_of(options.paths))
+    chunks = [paths[n : n + AT_ONCE] for n in range(0, len(paths), AT_ONCE)]
+    wants = (options.diff, options.write, options.min_factor)
+    workers = min(len(chunks) // 2, os.cpu_count() or 1)
+    done, shown = 0, 0.0
+    if workers < 2:
+        found = (_examine(path, wants) for path in paths)
+        for done, result in enumerate(found, 1):
+            if time.monotonic() - shown > 0.1:
+                shown = time.monotonic()
+                progress.show(f"{done} of {len(paths)} files ...")
+            yield result
+        return
+    with concurrent.futures.ProcessPoolExecutor(workers) as pool:
+        try:
+            for results in pool.map(_examine_all, chunks, [wants] * len(chunks)):
+                done += len(results)
+                yield from results
+                progress.show(f"{done} of {len(paths)} files ...")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _examine_all(paths, wants):
+    try:
+        return [_examine(path, wants) for path in paths]
+    except KeyboardInterrupt:
+        os._exit(130)
+
+
+def _examine(path, wants):
+    """Return what is found in a file, as a record; write it if that is wanted."""
+    diff, write, least = wants
+    result = {"path": path, "rows": [], "failure": "", "diff": "", "new": None}
+    try:
+        program = sources.read(path)
+        if program is None:
+            return result
+        findings = [f for f in find(program.source) if _is_chosen(f, least)]
+    except SyntaxError as error:
+        where = f"line {error.lineno}: " if error.lineno else ""
+        return result | {"failure": f"{where}{error.msg}"}
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        return result | {"failure": str(error) or type(error).__name__}
+    result["rows"] = [_row(finding, program) for finding in findings]
+    if diff or write:
+        new = rewritten(program.source, lambda finding: _is_chosen(finding, least))
+        if new != program.source:
+            result["diff"] = difference(path, program.source, new)
+            result["new"] = path
+            if write:
+                sources.write(program, new)
+    return result
+
+
+def _is_chosen(finding, least):
+    return not least or (factors.factor(finding.idiom) or 0) >= least
+
+
+def _row(finding, program):
+    cell, line = program.place(finding.line)
+    return {
+        "path": program.path,
+        "cell": cell,
+        "line": line,
+        "column": finding.column,
+        "idiom": finding.idiom,
+        "found": finding.found,
+        "replacement": finding.replacement,
+        "condition": ", ".join(finding.conditions),
+        "factor": factors.factor(finding.idiom),
+        "safe": finding.edits is not None,
+        "by_hand": finding.by_hand,
+    }

@@ -1,0 +1,436 @@
+"""What the names of a module stand for, by its imports and assignments."""
+
+import ast
+import builtins
+import itertools
+from functools import cached_property
+from typing import NamedTuple
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+SCOPES = (*FUNCTIONS, ast.ClassDef)
+# Libraries whose arrays and tensors are not NumPy's, though their operators look the same.
+FOREIGN = frozenset(
+    "torch tensorflow jax jaxlib cupy mxnet paddle theano pytensor aesara chainer autograd keras "
+    "tinygrad mlx dask xarray polars pyspark sympy cvxpy casadi pymc numba ivy oneflow mindspore "
+    "sparse awkward dpnp pyopencl pycuda tf_keras flax optax megengine jittor".split()
+)
+FOREIGN_METHODS = frozenset(
+    "clone detach cuda cpu requires_grad_ unsqueeze masked_fill item backward to_numpy".split()
+)
+OF_PANDAS = frozenset(
+    "diff rolling ewm shift fillna dropna pct_change groupby loc iloc resample expanding "
+    "value_counts sort_values reset_index".split()
+)
+# What these functions and methods of NumPy return are integers: indices, counts or lengths.
+OF_INTEGERS = frozenset(
+    "arange argmax argmin argsort argpartition argwhere nonzero flatnonzero searchsorted digitize "
+    "bincount lexsort unravel_index ravel_multi_index indices shape size ndim count_nonzero "
+    "triu_indices tril_indices".split()
+)
+
+
+class Binding(NamedTuple):
+    """
+    One way in which a scope binds a name.
+
+    Attributes
+    ----------
+    how : {"import", "assign", "parameter", "loop", "other"}
+    what : str or ast.AST or None
+        The dotted name that is imported, the value that is assigned, the annotation, or what is
+        looped over.
+    statement : ast.stmt or None
+    """
+
+    how: str
+    what: object
+    statement: object = None
+
+
+class Scope:
+    """The names of a module, class or function, and of the scopes around it."""
+
+    def __init__(self, node, parent=None):
+        self.node = node
+        self.parent = parent
+        self.bindings = {}
+        self.kinds = {}
+        self.changed = {}
+        self.star_of_numpy = False
+        self._collect_parameters()
+        for child in node.body if isinstance(node.body, list) else [node.body]:
+            self._collect(child, child)
+
+    def find(self, name):
+        """Return the scope that binds a name, or None."""
+        scope = self
+        while scope is not None:
+            if name in scope.bindings and (
+                scope is self or not isinstance(scope.node, ast.ClassDef)
+            ):
+                return scope
+            scope = scope.parent
+        return None
+
+    def after(self, statement):
+        """Return the statement that follows another in its block, or None."""
+        return self._followers.get(statement)
+
+    def loads(self, name):
+        """Return the statements that read a name, each as often as it does."""
+        return self._loads.get(name, [])
+
+    @cached_property
+    def _loads(self):
+        loads = {}
+
+        def collect(node, statement):
+            if isinstance(node, ast.stmt) and not hasattr(node, "body"):
+                statement = node
+            elif isinstance(node, ast.stmt | ast.Lambda):
+                statement = None
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                loads.setdefault(node.id, []).append(statement)
+            for child in ast.iter_child_nodes(node):
+                collect(child, statement)
+
+        collect(self.node, None)
+        return loads
+
+    @cached_property
+    def _followers(self):
+        followers = {}
+        for node in ast.walk(self.node):
+            for block in "body", "orelse", "finalbody":
+                statements = getattr(node, block, None)
+                if isinstance(statements, list):
+                    followers.update(itertools.pairwise(statements))
+        return followers
+
+    @cached_property
+    def places(self):
+        """The names that are used in slices, as indices, or in range()."""
+        places = set()
+        for node in ast.walk(self.node):
+            used = []
+            match node:
+                case ast.Slice(lower=lower, upper=upper):
+                    used = [lower, upper]
+                case ast.Subscript(slice=ast.Tuple(elts=elements)):
+                    used = elements
+                case ast.Subscript(slice=index):
+                    used = [index]
+                case ast.Call(func=ast.Name(id="range" | "int" | "slice"), args=args):
+                    used = args
+            for expression in filter(None, used):
+                if not isinstance(expression, ast.Compare):
+                    names = (n.id for n in ast.walk(expression) if isinstance(n, ast.Name))
+                    places.update(names)
+        return places
+
+    @cached_property
+    def targets(self):
+        """The name to which each expression is assigned, as a whole or as a part."""
+        return {
+            inner: name
+            for name, bindings in self.bindings.items()
+            for binding in bindings
+            if binding.how == "assign"
+            for inner in ast.walk(binding.what)
+        }
+
+    def bindings_of(self, name):
+        """Return all bindings of a name in the scope that binds it."""
+        scope = self.find(name)
+        return scope.bindings[name] if scope else []
+
+    def origin(self, node):
+        """Return the dotted name that an expression stands for by imports, or None."""
+        if isinstance(node, ast.Attribute):
+            base = self.origin(node.value)
+            return f"{base}.{node.attr}" if base else None
+        if not isinstance(node, ast.Name):
+            return None
+        found = self.bindings_of(node.id)
+        if found:
+            origins = {b.what if b.how == "import" else None for b in found}
+            return origins.pop() if len(origins) == 1 else None
+        scope = self
+        while scope.parent is not None:
+            scope = scope.parent
+        if scope.star_of_numpy:
+            return f"numpy.{node.id}"
+        return f"builtins.{node.id}" if hasattr(builtins, node.id) else None
+
+    def _bind(self, name, how, what, statement=None):
+        self.bindings.setdefault(name, []).append(Binding(how, what, statement))
+
+    def _collect_parameters(self):
+        if isinstance(self.node, FUNCTIONS):
+            given = self.node.args
+            for arg in [*given.posonlyargs, *given.args, *given.kwonlyargs]:
+                self._bind(arg.arg, "parameter", arg.annotation)
+            for arg in given.vararg, given.kwarg:
+                if arg is not None:
+                    self._bind(arg.arg, "other", None)
+
+    def _collect(self, node, statement):
+        if isinstance(node, ast.stmt):
+            statement = node
+        match node:
+            case ast.Import():
+                for alias in node.names:
+                    name = alias.asname or alias.name.partition(".")[0]
+                    self._bind(name, "import", alias.name if alias.asname else name, node)
+                return
+            case ast.ImportFrom():
+                for alias in node.names:
+                    if alias.name == "*":
+                        self.star_of_numpy |= node.module == "numpy" and self.parent is None
+                    else:
+                        origin = f"{'.' * node.level}{node.module or ''}.{alias.name}"
+                        self._bind(alias.asname or alias.name, "import", origin, node)
+                return
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                self._bind(node.name, "other", None, node)
+                inner = [*node.decorator_list]
+                if not isinstance(node, ast.ClassDef):
+                    inner += [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+                for child in inner:
+                    self._collect(child, statement)
+                return
+            case ast.Lambda():
+                return
+            case ast.Assign(targets=[ast.Name() as name], value=value):
+                self._bind(name.id, "assign", value, node)
+                self._collect(value, statement)
+                return
+            case ast.AnnAssign(target=ast.Name() as name, value=value) if value is not None:
+                self._bind(name.id, "assign", value, node)
+                self._collect(value, statement)
+                return
+            case ast.AugAssign(target=target):
+                self._change(target, node)
+            case ast.For(target=ast.Name() as name) | ast.comprehension(target=ast.Name() as name):
+                self._bind(name.id, "loop", node.iter, statement)
+            case ast.Global() | ast.Nonlocal():
+                for name in node.names:
+                    self._bind(name, "other", None, node)
+            case ast.ExceptHandler(name=str() as name):
+                self._bind(name, "other", None, statement)
+            case ast.Name(ctx=ast.Store() | ast.Del()):
+                if not any(b.statement is statement for b in self.bindings.get(node.id, ())):
+                    self._bind(node.id, "other", None, statement)
+            case ast.Subscript(ctx=ast.Store()) | ast.Attribute(ctx=ast.Store()):
+                self._change(node, statement)
+            case ast.keyword(arg="out", value=value):
+                self._change(value, statement)
+        for child in ast.iter_child_nodes(node):
+            self._collect(child, statement)
+
+    def _change(self, target, statement):
+        if (path := path_of(target)) is not None:
+            self.changed.setdefault(path, []).append(statement)
+
+
+def path_of(node):
+    """Return the name that holds what an expression is a part of: "x", "self.z", or None."""
+    while isinstance(node, ast.Subscript | ast.Starred):
+        node = node.value
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        base = path_of(node.value)
+        return base and f"{base}.{node.attr}"
+    return None
+
+
+def kind_of(node, scope):
+    """
+    Return what an expression is, as far as the source says.
+
+    Returns
+    -------
+    {"array", "integer", "number", "pandas", "foreign", None}
+        "integer" is a number or an array of them, "number" one float of Python; None is unknown.
+    """
+    if node not in scope.kinds:
+        scope.kinds[node] = None  # for a name within its own value
+        scope.kinds[node] = _kind_of(node, scope)
+    return scope.kinds[node]
+
+
+def _kind_of(node, scope):
+    match node:
+        case ast.Constant(value=value):
+            return "integer" if type(value) is int else "number" if type(value) is float else None
+        case ast.Name(id=name):
+            return _kind_of_name(name, scope)
+        case ast.Call():
+            return _kind_of_call(node, scope)
+        case ast.Attribute(attr="shape" | "size" | "ndim"):
+            return "integer"
+        case ast.Attribute(attr="loc" | "iloc"):
+            return "pandas"
+        case ast.Attribute(attr="values"):
+            return "array"
+        case ast.Attribute(value=value) if (base := kind_of(value, scope)) in (
+            "foreign",
+            "pandas",
+        ):
+            return base
+        case ast.Attribute(attr="T", value=value) | ast.Subscript(value=value):
+            return kind_of(value, scope)
+        case ast.BinOp(op=ast.FloorDiv(), left=left, right=right):
+            kinds = {kind_of(left, scope), kind_of(right, scope)}
+            return _joined(kinds) or "integer"
+        case ast.BinOp(left=left, right=right):
+            kinds = {kind_of(left, scope), kind_of(right, scope)}
+            for kind in "foreign", "pandas", "array":
+                if kind in kinds:
+                    return kind
+            if isinstance(node.op, ast.Div | ast.MatMult) and kinds == {"integer"}:
+                return None
+            return _joined(kinds)
+        case ast.UnaryOp(operand=operand):
+            return kind_of(operand, scope)
+        case ast.IfExp(body=body, orelse=orelse):
+            return _joined({kind_of(body, scope), kind_of(orelse, scope)})
+    return None
+
+
+def _joined(kinds):
+    for kind in "foreign", "pandas":
+        if kind in kinds:
+            return kind
+    if kinds == {"integer"}:
+        return "integer"
+    if kinds <= {"integer", "number"} and kinds:
+        return "number"
+    return "array" if kinds == {"array"} else None
+
+
+def _kind_of_name(name, scope):
+    if name == "df" or name.startswith("df_") or name.endswith("_df"):
+        return "pandas"
+    owner = scope.find(name)
+    if owner is None:
+        return None
+    kinds = set()
+    for binding in owner.bindings[name]:
+        match binding.how:
+            case "import":
+                root = binding.what.lstrip(".").partition(".")[0]
+                kinds.add("foreign" if root in FOREIGN else None)
+            case "assign":
+                kinds.add(kind_of(binding.what, owner))
+            case "parameter":
+                kinds.add(_kind_of_annotation(binding.what, scope))
+            case "loop":
+                kinds.add(_kind_of_loop(binding.what, owner))
+            case _:
+                kinds.add(None)
+    return _joined(kinds)
+
+
+def _kind_of_annotation(annotation, scope):
+    if annotation is None:
+        return None
+    text = ast.unparse(annotation)
+    if text in ("int", "np.int64"):
+        return "integer"
+    if text in ("float", "np.float64"):
+        return "number"
+    if "ndarray" in text or "NDArray" in text or "ArrayLike" in text:
+        root = scope.origin(annotation) or "numpy"
+        return "foreign" if root.partition(".")[0] in FOREIGN else "array"
+    if "DataFrame" in text or "Series" in text:
+        return "pandas"
+    if any(
+        root in FOREIGN
+        for node in ast.walk(annotation)
+        if isinstance(node, ast.Name | ast.Attribute)
+        for root in [(scope.origin(node) or "").partition(".")[0]]
+    ):
+        return "foreign"
+    return "foreign" if "Tensor" in text or "Variable" in text else None
+
+
+def _kind_of_loop(iterable, scope):
+    match iterable:
+        case ast.Call(func=ast.Name(id="range")):
+            return "integer"
+    return "foreign" if kind_of(iterable, scope) == "foreign" else None
+
+
+def _kind_of_call(node, scope):
+    origin = scope.origin(node.func)
+    if origin:
+        root, _, name = origin.partition(".")
+        if root == "numpy":
+            return _kind_of_numpy(name, node, scope)
+        if root in FOREIGN:
+            return "foreign"
+        if root == "pandas":
+            return "pandas"
+        if origin in ("builtins.len", "builtins.int", "builtins.round", "builtins.ord"):
+            return "integer"
+        if origin in ("builtins.float", "builtins.sum") and origin.endswith("float"):
+            return "number"
+        if origin in ("builtins.max", "builtins.min", "builtins.abs", "builtins.sum"):
+            return _joined({kind_of(arg, scope) for arg in node.args})
+        return "number" if root in ("math", "random", "time") else None
+    if isinstance(node.func, ast.Attribute):
+        method, value = node.func.attr, node.func.value
+        if method in ("numpy", "to_numpy", "toarray"):
+            return "array"
+        base = kind_of(value, scope)
+        if method in OF_PANDAS and base != "array":
+            return "pandas"
+        if method in FOREIGN_METHODS:
+            return "foreign"
+        if method == "astype" and node.args:
+            return "integer" if _is_integer_type(node.args[0]) else base
+        if method in OF_INTEGERS:
+            return "integer"
+        return base
+    return None
+
+
+def _kind_of_numpy(name, node, scope):
+    for keyword in node.keywords:
+        if keyword.arg == "dtype":
+            return "integer" if _is_integer_type(keyword.value) else "array"
+    if name in OF_INTEGERS:
+        kinds = {kind_of(arg, scope) for arg in node.args}
+        return "array" if name == "arange" and kinds != {"integer"} else "integer"
+    if name.startswith(("int", "uint")):
+        return "integer"
+    if name == "where" and len(node.args) == 1:
+        return "integer"
+    if name in ("array", "asarray", "zeros", "ones", "full", "empty"):
+        return "array"
+    if name in (
+        "floor",
+        "ceil",
+        "round",
+        "rint",
+        "clip",
+        "maximum",
+        "minimum",
+        "abs",
+        "max",
+        "min",
+    ):
+        kinds = {kind_of(arg, scope) for arg in node.args[:2]}
+        return "integer" if kinds == {"integer"} else "array"
+    return "array"
+
+
+def _is_integer_type(node):
+    match node:
+        case ast.Name(id="int"):
+            return True
+        case ast.Attribute(attr=name) | ast.Constant(value=str() as name):
+            return name.startswith(("int", "uint"))
+    return False

@@ -1,0 +1,240 @@
+"""python -m fastrelu find: arguments, output, files that are rewritten, and exit status."""
+
+import importlib
+import json
+import os
+import subprocess
+
+import pytest
+
+main = importlib.import_module("fastrelu._tool.main").main
+
+RELU = "import numpy as np\n\n\ndef relu(x):\n    return np.maximum(x, 0)\n"
+REWRITTEN = "import fastrelu\nimport numpy as np\n\n\ndef relu(x):\n    return fastrelu.relu(x)\n"
+
+
+def notebook(*cells, indent=1):
+    """Return the text of a notebook."""
+    cells = [{"cell_type": "code", "metadata": {}, "source": list(cell)} for cell in cells]
+    cells.insert(1, {"cell_type": "markdown", "metadata": {}, "source": ["np.maximum(x, 0)"]})
+    content = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(content, indent=indent, ensure_ascii=False) + "\n"
+
+
+def records(path, *arguments):
+    """Return what is written to --json for the files below a path."""
+    report = path.parent / "report.json"
+    assert main(["find", str(path), "--json", str(report), *arguments]) == 0
+    return json.loads(report.read_text())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "code").mkdir()
+    return tmp_path / "code"
+
+
+def test_output(folder, capsys):
+    (folder / "layer.py").write_text(RELU)
+    assert main(["find", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{folder}{os.sep}layer.py:5:12: maximum"
+    assert lines[1] == "    np.maximum(x, 0)"
+    assert lines[2].startswith("    -> fastrelu.relu(x)")
+    assert lines[3] == "    if signs of zero do not matter"
+    assert lines[4].startswith("1 place in 1 of 1 file; ")
+
+
+def test_nothing_found(folder, capsys):
+    (folder / "a.py").write_text("import numpy as np\n")
+    assert main(["find", "--exit-code", str(folder)]) == 0
+    assert capsys.readouterr().out == "nothing found in 1 file\n"
+
+
+def test_exit_code(folder):
+    (folder / "layer.py").write_text(RELU)
+    assert main(["find", "--exit-code", str(folder)]) == 1
+
+
+def test_json(folder):
+    path = folder / "layer.py"
+    path.write_text(RELU)
+    (row,) = records(folder)
+    assert row["factor"] is None or row["factor"] > 0
+    assert {name: row[name] for name in row if name != "factor"} == {
+        **{"path": str(path), "cell": None, "line": 5, "column": 12, "idiom": "maximum"},
+        **{"found": "np.maximum(x, 0)", "replacement": "fastrelu.relu(x)"},
+        **{"condition": "signs of zero do not matter", "safe": True, "by_hand": ""},
+    }
+
+
+def test_diff_is_what_write_does(folder, capsys, monkeypatch):
+    (folder / "layer.py").write_text(RELU)
+    (folder / "same.py").write_text("import numpy as np\nx = np.maximum(1, 2)\n")
+    monkeypatch.chdir(folder)
+    assert main(["find", "--diff", "."]) == 0
+    patch = capsys.readouterr().out
+    assert (folder / "layer.py").read_text() == RELU
+    subprocess.run(["git", "apply"], input=patch, text=True, check=True, cwd=folder)
+    assert (folder / "layer.py").read_text() == REWRITTEN
+
+
+def test_write(folder, capsys):
+    path = folder / "layer.py"
+    path.write_text(RELU)
+    path.chmod(0o755)
+    assert main(["find", "--write", str(folder)]) == 0
+    assert path.read_text() == REWRITTEN
+    assert path.stat().st_mode & 0o777 == 0o755
+    assert capsys.readouterr().out == "1 of 1 file rewritten\n"
+    assert sorted(os.listdir(folder)) == ["layer.py"]
+    assert main(["find", "--exit-code", str(folder)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    {
+        "a docstring": (
+            '"""Layers."""\n\nfrom numpy import maximum\n\nf = lambda x: maximum(x, 0)\n',
+            '"""Layers."""\nimport fastrelu\n\nfrom numpy import maximum\n\n'
+            "f = lambda x: fastrelu.relu(x)\n",
+        ),
+        "an import within": (
+            "def f(x):\n    import numpy as np\n    return np.maximum(x, 0)\n",
+            "import fastrelu\ndef f(x):\n    import numpy as np\n    return fastrelu.relu(x)\n",
+        ),
+        "its own name for fastrelu": (
+            "import fastrelu as fr\nimport numpy as np\ny = lambda x: np.maximum(x, 0)\n",
+            "import fastrelu as fr\nimport numpy as np\ny = lambda x: fr.relu(x)\n",
+        ),
+        "carriage returns": (
+            "import numpy as np\r\ny = lambda x: np.maximum(x, 0)\r\n",
+            "import fastrelu\r\nimport numpy as np\r\ny = lambda x: fastrelu.relu(x)\r\n",
+        ),
+        "letters of several bytes": (
+            "import numpy as np\nß = 'ä€𝄞', lambda ö: np.maximum(ö, 0)  # ü\n",
+            "import fastrelu\nimport numpy as np\nß = 'ä€𝄞', lambda ö: fastrelu.relu(ö)  # ü\n",
+        ),
+        "comments and a mask": (
+            "import numpy as np\n\n\ndef f(x):  # one\n    # two\n    m = x > 0\n    # three\n"
+            "    return (x  *  m)  # four\n",
+            "import fastrelu\nimport numpy as np\n\n\ndef f(x):  # one\n    # two\n    # three\n"
+            "    return (fastrelu.relu(x))  # four\n",
+        ),
+        "no newline at the end": (
+            "import numpy as np\ny = lambda x: np.maximum(x, 0)",
+            "import fastrelu\nimport numpy as np\ny = lambda x: fastrelu.relu(x)",
+        ),
+    }.values(),
+)
+def test_text_is_kept(before, after, folder):
+    path = folder / "layer.py"
+    path.write_bytes(before.encode())
+    assert main(["find", "--write", str(path)]) == 0
+    assert path.read_bytes().decode() == after
+
+
+def test_encoding_is_kept(folder):
+    path = folder / "layer.py"
+    path.write_bytes("# coding: latin-1\n".encode("latin-1") + (RELU + "# ä\n").encode("latin-1"))
+    assert main(["find", "--write", str(path)]) == 0
+    assert path.read_bytes() == b"# coding: latin-1\n" + (REWRITTEN + "# ä\n").encode("latin-1")
+
+
+def test_taken_name(folder):
+    (folder / "layer.py").write_text(f"fastrelu = 1\n{RELU}")
+    (row,) = records(folder)
+    assert (row["safe"], row["by_hand"]) == (False, "the name fastrelu is taken")
+
+
+@pytest.mark.parametrize("indent", [1, 2, None])
+def test_notebook(indent, folder):
+    path = folder / "model.ipynb"
+    cells = [
+        ["%matplotlib inline\n", "import numpy as np\n", "!ls\n", "np.maximum?"],
+        ["files = !ls\n", "np.maximum(x, 0)"],
+        ["%%bash\n", "np.maximum(x, 0)"],
+        ["%%time\n", "def relu(x):\n", "    return np.maximum(x, 0)  # ä\n"],
+    ]
+    path.write_text(notebook(*cells, indent=indent), encoding="utf-8")
+    (row,) = records(path)
+    assert (row["cell"], row["line"], row["column"]) == (5, 3, 12)
+    assert main(["find", "--write", str(path)]) == 0
+    cells[0].insert(1, "import fastrelu\n")
+    cells[3][2] = "    return fastrelu.relu(x)  # ä\n"
+    assert path.read_text(encoding="utf-8") == notebook(*cells, indent=indent)
+
+
+def test_notebook_of_another_format(folder, capsys):
+    path = folder / "model.ipynb"
+    path.write_text(notebook(["import numpy as np\n", "f = lambda x: np.maximum(x, 0)"], indent=7))
+    with pytest.raises(SystemExit) as stopped:
+        main(["find", "--write", str(path)])
+    assert stopped.value.code == 2
+    assert "its JSON has another format" in capsys.readouterr().err
+
+
+def test_ignored_by_git(folder):
+    subprocess.run(["git", "init", "-q"], check=True, cwd=folder)
+    for name in "kept.py", "left.py", "sub/left.py", "sub/kept.py":
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(RELU)
+    (folder / ".gitignore").write_text("left.py\n")
+    assert [os.path.basename(row["path"]) for row in records(folder)] == ["kept.py", "kept.py"]
+    assert len(records(folder / "left.py")) == 1
+
+
+def test_without_git(folder, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    for name in ".venv/a.py", "__pycache__/a.py", "sub/a.py", "a.txt":
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(RELU)
+    assert [row["path"] for row in records(folder)] == [str(folder / "sub" / "a.py")]
+
+
+def test_file_given_twice(folder):
+    (folder / "a.py").write_text(RELU)
+    assert len(records(folder, str(folder / "a.py"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.py", b"import numpy as np\nnp.maximum(x, 0\n", "line 2: '(' was never closed"),
+        ("b.py", b"import numpy\nmaximum = '\xff'\n", "can't decode byte 0xff"),
+        ("c.py", b"# coding: none\nimport numpy\nmaximum\n", "unknown encoding: none"),
+        ("d.py", b"import numpy\nmaximum = '\0'\n", "null byte"),
+        ("e.ipynb", b"numpy maximum", "Expecting value"),
+        ("f.ipynb", b'["numpy maximum"]', "not a notebook of format 4"),
+    ],
+)
+def test_what_does_not_parse_is_passed_over(name, content, reason, folder, capsys):
+    (folder / name).write_bytes(content)
+    (folder / "good.py").write_text(RELU)
+    assert main(["find", str(folder)]) == 0
+    captured = capsys.readouterr()
+    assert f"passed over: {folder / name}: " in captured.err
+    assert reason in captured.err
+    assert "1 place in 1 of 2 files" in captured.out
+
+
+def test_missing_path(folder, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["find", str(folder), "nothing.py"])
+    assert stopped.value.code == 2
+    assert "nothing.py: no such file or folder" in capsys.readouterr().err
+
+
+def test_many_files_in_several_processes(folder):
+    for n in range(300):
+        (folder / f"layer{n:03}.py").write_text(RELU)
+    assert [row["path"][-6:-3] for row in records(folder)] == [f"{n:03}" for n in range(300)]
+
+
+def test_help(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["find", "--help"])
+    assert stopped.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 40
+    assert "example:" in lines

@@ -1,0 +1,160 @@
+"""python -m fastrelu find: what is found, what is not, and what the replaced code computes."""
+
+import ast
+import copy
+import inspect
+import re
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastrelu._tool.find import idioms
+from fastrelu._tool.find.rewrite import rewritten
+from fastrelu._tool.find.search import find
+
+HERE = Path(__file__).parent
+IDIOMS = sorted((HERE / "idioms").glob("*.py"))
+FUNCTIONS = [path for path in IDIOMS if path.stem != "classifier"]
+FALSE_FRIENDS = sorted((HERE / "false_friends").glob("*.py"))
+EVERY_IDIOM = [*idioms.EXPRESSIONS, *idioms.STATEMENTS, idioms.KEPT_MASK, idioms.SKLEARN]
+# After code it speaks of its line, and on a line of its own of the next line.
+EXPECTATION = re.compile(r"#\s*(?P<hand>by hand )?-> (?P<calls>.*)$")
+VALUES = [-np.inf, -8, -1.5, -0.5, -0.25, -0.0, 0.0, 0.25, 0.5, 1, 6, 7.5, np.inf, np.nan]
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def expected(source):
+    """Return the line and text of each replacement that comments speak of."""
+    rows = []
+    for number, line in enumerate(source.split("\n"), 1):
+        if found := EXPECTATION.search(line):
+            is_alone = not line[: found.start()].strip()
+            for call in found["calls"].split(" | "):
+                rows.append((number + is_alone, call.replace(r"\n", "\n"), bool(found["hand"])))
+    return sorted(rows)
+
+
+def found_in(source):
+    """Return the line and text of each replacement that is found."""
+    return sorted((f.line, f.replacement, f.edits is None) for f in find(source))
+
+
+def functions_of(source, name):
+    """Return the public functions of the text of a module."""
+    module = types.ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+    found = vars(module).items()
+    return {n: f for n, f in found if inspect.isfunction(f) and f.__module__ == name}
+
+
+def conditions_by_function(source):
+    """Return the conditions of what is found in each function, and in the classes that it calls."""
+    tree = ast.parse(source)
+    conditions = {}
+    for finding in find(source):
+        for node in tree.body:
+            if node.lineno <= finding.line <= node.end_lineno:
+                conditions.setdefault(node.name, set()).update(finding.conditions)
+    for node in tree.body:
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Name) and inner is not node and inner.id in conditions:
+                conditions.setdefault(node.name, set()).update(conditions[inner.id])
+    return conditions
+
+
+def operands(conditions, dtype, has_products):
+    """Return what the parameters of the functions of idioms/ stand for."""
+    values = np.array(VALUES, dtype)
+    n = len(values)
+    x = np.stack([np.roll(values, k) for k in range(n)])
+    g = np.stack([np.roll(values[::-1], 3 * k) for k in range(n)])
+    if idioms.NAN in conditions:
+        x[np.isnan(x)] = 3
+    if idioms.INFINITE in conditions or (idioms.NAN in conditions and has_products):
+        x[np.isinf(x)] = 3
+    if idioms.GRADIENT in conditions:
+        g[~np.isfinite(g)] = -3
+    if idioms.AT_ZERO in conditions:
+        x[x == 0] = 3
+    w = np.linspace(-1, 1, n * n, dtype=dtype).reshape(n, n)
+    output = np.where(x > 0, x, np.zeros_like(x))
+    return {
+        **{"x": x, "z": x.copy(), "g": g, "dout": g.copy(), "d": g.copy(), "y": output},
+        **{"w": w, "v": w.T.copy(), "b": w[0].copy(), "slopes": np.abs(w[0]), "cache": {"Z1": x}},
+        **{"a": 0.1, "c": 6, "K": 0.5, "t": 0.25},
+    }
+
+
+def bits(result, conditions, dtype):
+    """Return a result in a form in which equal results are equal."""
+    if isinstance(result, tuple | list):
+        return [bits(part, conditions, dtype) for part in result]
+    if isinstance(result, dict):
+        return {name: bits(part, conditions, dtype) for name, part in result.items()}
+    if result is None:
+        return None
+    result = np.asarray(result)
+    if idioms.DTYPE in conditions:  # of integers
+        result = result.astype(dtype)
+    if idioms.ZERO in conditions and result.dtype.kind == "f":
+        result = result + result.dtype.type(0)
+    return result.dtype, result.shape, result.tobytes()
+
+
+@pytest.mark.parametrize("path", IDIOMS, ids=lambda path: path.stem)
+def test_idioms(path):
+    assert found_in(read(path)) == expected(read(path))
+
+
+@pytest.mark.parametrize("path", FALSE_FRIENDS, ids=lambda path: path.stem)
+def test_false_friends(path):
+    assert found_in(read(path)) == []
+
+
+def test_every_idiom_is_found():
+    found = {finding.idiom for path in IDIOMS for finding in find(read(path))}
+    assert sorted(found) == sorted(idiom.name for idiom in EVERY_IDIOM)
+
+
+def test_the_set_is_large():
+    lines = [row for path in IDIOMS for row in expected(read(path))]
+    statements = ast.Expr | ast.Assign | ast.AugAssign | ast.Return
+    friends = [
+        node
+        for path in FALSE_FRIENDS
+        for node in ast.walk(ast.parse(read(path)))
+        if isinstance(node, statements)
+    ]
+    assert (len(lines), len(friends)) >= (150, 100)
+
+
+@pytest.mark.filterwarnings("ignore:Passing more than 2 positional:DeprecationWarning")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.stem)
+def test_values(path, dtype):
+    source = read(path)
+    before, after = functions_of(source, "before"), functions_of(rewritten(source), "after")
+    conditions = conditions_by_function(source)
+    differ = []
+    for name, function in before.items():
+        known = conditions.get(name, set())
+        parameters = inspect.signature(function).parameters.values()
+        wanted = [p.name for p in parameters if p.default is p.empty]
+        given = operands(known, dtype, "w" in wanted)
+        results = []
+        for run in function, after[name]:
+            arguments = copy.deepcopy({p: given[p] for p in wanted})
+            with np.errstate(all="ignore"):
+                results.append((run(**arguments), arguments))
+        if idioms.SUM in known or (idioms.DTYPE in known and dtype == np.float32):
+            equal = np.allclose(results[0][0], results[1][0], rtol=1e-5, equal_nan=True)
+        else:
+            equal = bits(results[0], known, dtype) == bits(results[1], known, dtype)
+        if not equal:
+            differ.append(name)
+    assert differ == []
