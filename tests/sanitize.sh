@@ -27,11 +27,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # A build of its own from a copy: setuptools would take up what an earlier build left in build/.
-mkdir -p "$work/source/fastrelu/_tool/bench" "$work/run"
-cp -r pyproject.toml setup.py README.md LICENSE csrc "$work/source"
-cp fastrelu/*.py fastrelu/*.pyx fastrelu/*.pyi fastrelu/py.typed "$work/source/fastrelu"
-cp fastrelu/_tool/*.py "$work/source/fastrelu/_tool"
-cp fastrelu/_tool/bench/*.py "$work/source/fastrelu/_tool/bench"
+mkdir "$work/source" "$work/run"
+cp -r pyproject.toml setup.py README.md LICENSE csrc fastrelu "$work/source"
+rm -f "$work"/source/fastrelu/{*.so,_core.c}
 CC=gcc CFLAGS="$sanitizers -fno-omit-frame-pointer -g" LDFLAGS="$sanitizers" \
     "$python" -m pip install -q --no-deps --target "$work/installed" "$work/source"
 
