@@ -38,13 +38,14 @@ nitpick_ignore_regex = [("py:.*", r"(torch|sklearn)\..*")]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "fastrelu"
+html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_context = {"default_mode": "auto"}
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {
-    "logo": {"text": "fastrelu"},
+    "logo": {"text": "fastrelu", "image_light": html_favicon, "image_dark": html_favicon},
     "navbar_align": "left",
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -81,16 +82,16 @@ copybutton_exclude = ".linenos, .gp, .go"
 # no other host.
 NUMPY = {
     "class": ["ndarray", "ufunc"],
-    "data": ["add", "heaviside", "maximum", "minimum", "subtract"],
+    "data": ["maximum", "minimum"],
     "exception": ["exceptions.AxisError"],
-    "function": ["errstate", "mean", "packbits", "show_config", "sum"],
+    "function": ["errstate", "mean", "show_config", "sum"],
 }
 INVENTORIES = {
     "numpy": (
         "https://numpy.org/doc/stable/",
         [
             *(
-                f"numpy.{name} py:{kind} 1 reference/generated/$.html#$ -"
+                f"numpy.{name} py:{kind} 1 reference/generated/numpy.{name}.html#$ -"
                 for kind, names in NUMPY.items()
                 for name in names
             ),

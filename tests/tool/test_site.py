@@ -1,5 +1,6 @@
 """The site of docs/: it builds without a warning, its links lead somewhere, its pages load."""
 
+import operator
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import browser
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +117,24 @@ def test_links_and_anchors(pages):
             if not target.is_file() or (target in pages and anchor not in pages[target].anchors):
                 dead.append((path.name, link))
     assert dead == []
+
+
+def test_links_to_numpy_are_to_names_that_it_has(pages):
+    links = {link for page in pages.values() for link in page.links}
+    generated = "https://numpy.org/doc/stable/reference/generated/"
+    names = {
+        link: re.fullmatch(rf"{generated}numpy\.([\w.]+)\.html#numpy\.\1", link)
+        for link in links
+        if link.startswith(generated)
+    }
+    assert names
+    wrong = []
+    for link, found in names.items():
+        try:
+            operator.attrgetter(found[1])(np)
+        except (AttributeError, TypeError):
+            wrong.append(link)
+    assert wrong == []
 
 
 def test_nothing_is_loaded_from_another_host(site, pages):
