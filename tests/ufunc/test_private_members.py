@@ -226,6 +226,12 @@ PRIVATE = {
     "the signature of a function in C is read from its docstring": Private(
         "python", signatures_are_read, "help and inspect.signature show no parameters"
     ),
+    "_thread.RLock": Private(
+        "python",
+        lambda: importlib.import_module("_thread").RLock().acquire(),
+        "fastrelu warns at import that its compiled part cannot be imported, and runs its "
+        "reference in Python",
+    ),
     "_Py_UNOWNED_TID, _Py_IMMORTAL_REFCNT_LOCAL, ob_tid, ob_ref_local, ob_ref_shared of 3.13t; "
     "PyUnstable_Object_EnableDeferredRefcount of 3.14t": Private(
         "python",
@@ -355,7 +361,8 @@ def private_names(path):
 
 def is_private(name):
     return re.fullmatch(r"(?:\w+\.)*_[a-z]\w*(?:\.\w+)*", name) and not re.match(
-        r"fastrelu\b|_core$|_thread\b", name
+        r"fastrelu\b|_core$|os\._exit$",
+        name,  # the last is documented
     )
 
 
@@ -366,4 +373,8 @@ def test_names_of_other_libraries_are_on_the_list():
         for name in private_names(path)
         if is_private(name)
     }
+    for text in c_sources():  # Cython's are among them
+        for module, name in re.findall(r"^(?:from (\w+) )?import (\w+)", text, flags=re.M):
+            if is_private(f"{module}.{name}".strip(".")):
+                used[f"{module}.{name}".strip(".")] = "C or Cython"
     assert {name: file for name, file in used.items() if not on_the_list(name)} == {}
