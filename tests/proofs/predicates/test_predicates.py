@@ -208,6 +208,7 @@ def test_predicate(set, name):
         for kernel in dtypes
         if (kernel.kind, kernel.width) == (kind, width)
     ]
+    assert refuted
     assert [example for example in refuted if example] == []
 
 
@@ -221,4 +222,5 @@ def test_operation(set, operation):
         for kernel in kernels
         if kernel.operation == operation
     ]
+    assert refuted
     assert [example for example in refuted if example] == []
