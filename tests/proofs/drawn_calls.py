@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from calls import Tagged
-from helpers import OPERATIONS, SENTINEL
+from helpers import MIN_CHUNK, OPERATIONS, SENTINEL
 
 import fastrelu
 
@@ -128,6 +128,8 @@ ISAS = list(fastrelu.implementations)
 SMALL = [3, 1, 2, 4, 5, 0, 7, 8, 16, 17, 33, 67]
 LARGE = [(40_000,), (3, 9000), (150, 200), (9000, 3), (2, 3, 5000), (520,), (1100,)]
 NDIMS = [1, 1, 2, 2, 2, 3, 0, 4]
+SHIFTS = [0, 0, 1, -1, 2, -2, 3, 4, -4, 8, -8, 12, 16, -16, 24, 32, 40]
+FAR_SHIFTS = [0, 4, -4, 8, 3 * MIN_CHUNK // 2, MIN_CHUNK + 4, MIN_CHUNK // 2, -MIN_CHUNK // 2]
 STEPS = [1, 1, 1, 1, -1, 2, -2, 3]
 MOST_ELEMENTS = 1200
 BYTES = 80  # which a call may draw
@@ -139,7 +141,8 @@ def draw(data):
     function = choices.one_of([*OPERATIONS, *OPERATIONS, *OPERATIONS, *FUNCTIONS])
     isa = choices.one_of(ISAS)
     shape = draw_shape(choices)
-    call = {"function": function, "isa": isa, "shared": choices.once_in(4)}
+    large = int(np.prod(shape)) > MOST_ELEMENTS
+    call = {"function": function, "isa": isa, "shared": choices.once_in(2 if large else 5)}
     if function in OPERATIONS:
         n_inputs = OPERATIONS[function].inputs
         dtype = choices.one_of(usual_dtypes(function))
@@ -168,7 +171,7 @@ def usual_dtypes(function):
 
 
 def draw_shape(choices):
-    if choices.once_in(100):
+    if choices.once_in(64):
         return choices.one_of(LARGE)
     ndim, size, shape = choices.one_of(NDIMS), 1, []
     for _ in range(ndim):
@@ -215,7 +218,8 @@ def draw_operand(choices, dtype, shape, container="array", overlaps=False, repea
             gap, shift = choices.one_of([0, 1, 3, 8]), choices.one_of([0, 1, 2, 4, 5])
         swapped = choices.once_in(10)
     if overlaps:
-        shift = choices.one_of([0, 0, 1, -1, 2, -2, 3, 4, -4, 8, -8, 12, 16, -16, 24, 32, 40])
+        large = int(np.prod(shape)) > MOST_ELEMENTS
+        shift = choices.one_of(FAR_SHIFTS if large else SHIFTS)
     if dtype == "O":
         gap = shift = 0
     return Operand(

@@ -217,8 +217,13 @@ def skip_undefined(call, kinds):
         raise UndefinedError("NumPy has no loops from bool to integers")
     if any(map(is_time, arrays)) and (call.dtype or call.signature) and len(kinds) > 1:
         raise UndefinedError("np.add goes by the types of its inputs, or by those asked for")
-    if any(kind.hasobject for kind in arrays) and call.out and call.out.dtype != "O":
+    of_objects = {call.dtype, call.signature[:1]} & {"O"} or any(a.hasobject for a in arrays)
+    if of_objects and call.out and call.out.dtype != "O":
         raise UndefinedError("objects below zero may not fit the output, and NumPy has them")
+    if any(map(is_time, arrays)) and call.out and call.out.dtype == "O":
+        raise UndefinedError("which loop NumPy takes depends on the output")
+    if call.function == "add_relu" and arrays == {np.dtype("?")} and call.dtype in ("l", "q"):
+        raise UndefinedError("the loop of bool, whose result is an integer, or that of integers")
 
 
 class Answer(NamedTuple):
