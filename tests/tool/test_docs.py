@@ -20,7 +20,7 @@ if not DOCS.is_dir():
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 COMMENT = re.compile(r"<!-- (.*) -->")
-TOCTREE = re.compile(r"^:::\{toctree\}\n(?::hidden:\n)?\n?(.*?)^:::", re.DOTALL | re.MULTILINE)
+TOCTREE = re.compile(r"^:::\{toctree\}\n(?::\w[^\n]*\n)*\n?(.*?)^:::", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 
 
