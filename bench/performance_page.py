@@ -172,7 +172,7 @@ def as_speed(record):
                 percent(ours["gigabytes_per_second"] / copy["gigabytes_per_second"]),
             )
         )
-    header = ("float32", "elements", "NumPy", "fastrelu", "times faster", "of a copy")
+    header = ("float32", "elements", "NumPy", "fastrelu", "times faster", "of a copy's GB/s")
     pairs = bench.with_others()
     lost = sum(other["seconds"] < row["seconds"] for row, other in pairs)
     note = f"NumPy is faster in {lost} of {len(pairs)} rows of the whole measurement."
