@@ -4,10 +4,12 @@ import base64
 import itertools
 import json
 import os
+import select
 import shutil
 import subprocess
 
 EXECUTABLE = shutil.which("chromium") or shutil.which("google-chrome")
+PATIENCE = 60  # seconds
 OPTIONS = [
     "--headless",
     "--disable-gpu",
@@ -60,14 +62,20 @@ class Browser:
 
     def __exit__(self, *error):
         self.session = {}
-        self.call("Browser.close")
-        self.process.wait()
+        try:
+            self.call("Browser.close")
+            self.process.wait(PATIENCE)
+        except (OSError, RuntimeError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
         os.close(self.read_end)
         os.close(self.write_end)
 
     def receive(self):
         """Return the next message; one that is an event is kept as well."""
         while b"\0" not in self.received:
+            if not select.select([self.read_end], [], [], PATIENCE)[0]:
+                raise TimeoutError(f"{EXECUTABLE} has said nothing for {PATIENCE} s")
             part = os.read(self.read_end, 1 << 16)
             if not part:
                 raise RuntimeError(f"{EXECUTABLE} has ended: {self.process.wait()}")
