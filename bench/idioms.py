@@ -1,6 +1,7 @@
 """Measures the NumPy lines that people write by hand beside the functions that replace them."""
 
 import argparse
+import re
 import time
 from timeit import Timer
 from typing import NamedTuple
@@ -10,10 +11,15 @@ import numpy as np
 import fastrelu
 from fastrelu._config import config
 from fastrelu._tool.bench.measure import MAX_HEAP_ARRAY
-from fastrelu._tool.common import human, print_machine
+from fastrelu._tool.common import as_json, human, print_machine, whole_file
 from fastrelu._tool.compare import machine, time_interleaved
+from fastrelu._tool.find import factors
+from fastrelu._tool.find.idioms import EXPRESSIONS, STATEMENTS
 
-DESCRIPTION = "Measure the NumPy lines that people write by hand beside what replaces them."
+DESCRIPTION = """\
+Measure the NumPy lines that people write by hand beside what replaces them; with --find, all that
+python -m fastrelu find knows.
+"""
 
 
 class Idiom(NamedTuple):
@@ -48,14 +54,28 @@ IDIOMS = (
 )
 
 
+def idioms_of_find():
+    """Return the first form of each idiom of the finder, by its name."""
+    found = {}
+    for idiom in (*EXPRESSIONS, *STATEMENTS):
+        line = re.sub(r"(?<![\w.])relu\(", "np.maximum(0, ", idiom.forms[0]).replace("\n", "; ")
+        call = idiom.call.replace("axis=*", "axis=0").replace(", *", "").replace("x[...]", "x[:]")
+        line, call = (text.replace("return ", "y = ") for text in (line, call))
+        last = line.rpartition("; ")[2]
+        target = re.match(r"(\w)(?:\[.*\])? [-+*]?= |np\.\w+\((\w), ", last)
+        written = next(filter(None, target.groups())) if target and idiom in STATEMENTS else ""
+        found[idiom.name] = Idiom(line, call, written)
+    return found
+
+
 def operands(elements):
     """Return what the lines name: square arrays of both signs, and numbers."""
     side = max(1, round(elements**0.5))
     rng = np.random.default_rng(0)
     x, g, z = rng.standard_normal((3, side, side), np.float32)
     return {
-        **{"np": np, "x": x, "g": g, "d": g.copy(), "z": np.maximum(z, 0)},
-        **{"b": rng.standard_normal(side, np.float32), "a": 0.1, "K": 0.5, "t": 0.5},
+        **{"np": np, "x": x, "g": g, "d": g.copy(), "z": np.maximum(z, 0), "y": g.copy()},
+        **{"b": rng.standard_normal(side, np.float32), "a": 0.1, "c": 6, "K": 0.5, "t": 0.5},
         **{name: getattr(fastrelu, name) for name in fastrelu.__all__},
     }
 
@@ -82,16 +102,57 @@ def measure(idiom, elements, threads, seconds):
     return [min(timings) for timings in rounds]
 
 
+def measure_once(idiom, elements, threads, seconds):
+    """Return the same as `measure`, with what is written as it was before each call."""
+    names = operands(elements) | {"fastrelu": fastrelu}
+    names["before"] = names[idiom.written].copy()
+    restore = f"global d, x, y, z; {idiom.written}[...] = before"
+    calls = [(idiom.numpy, 1), *((idiom.call, n) for n in threads)]
+    timers = [
+        Timer(call, f"{restore}; fastrelu.set_num_threads({n})", globals=names) for call, n in calls
+    ]
+    best, until = [float("inf")] * len(timers), time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        best = [min(least, timer.timeit(1)) for least, timer in zip(best, timers, strict=True)]
+    return best
+
+
+def write_factors(elements, threads, seconds, path):
+    """Measure what the finder knows, and write its table."""
+    about, here = config(), machine()
+    table = {
+        **{"dtype": "float32", "elements": elements, "cpu": here["cpu"], "numpy": about["numpy"]},
+        **{"fastrelu": about["version"], "isa": about["isa in use"], "factors": {}},
+    }
+    with whole_file("--find", path) as write:
+        for name, idiom in idioms_of_find().items():
+            check(idiom, elements)
+            timed = measure_once if idiom.written else measure
+            by_hand, *one_pass = timed(idiom, elements, threads, seconds)
+            times = {
+                str(n): float(f"{by_hand / s:.2g}") for n, s in zip(threads, one_pass, strict=True)
+            }
+            table["factors"][name] = times
+            print(f"| {name} | `{idiom.numpy}` | `{idiom.call}` |", times, flush=True)
+        write(as_json(table))
+
+
 def main():
     parser = argparse.ArgumentParser(description=DESCRIPTION)
     parser.add_argument("--elements", type=int, default=1 << 20, help="of x (default 1 M)")
     parser.add_argument("--threads", default="1,2", help="of fastrelu (default 1,2)")
     parser.add_argument("--seconds", type=float, default=1, help="for each line (default 1)")
+    parser.add_argument(
+        "--find", action="store_true", help=f"measure what the finder knows; write {factors.FILE}"
+    )
     options = parser.parse_args()
     threads = [int(n) for n in options.threads.split(",")]
 
     np.ones(MAX_HEAP_ARRAY, np.uint8)  # and freed: smaller arrays then reuse their memory
     print_machine({"fastrelu": config(), "machine": machine()})
+    if options.find:
+        write_factors(options.elements, threads, options.seconds, factors.FILE)
+        return
     print(f"float32, {options.elements} elements: how many times faster is one pass?\n")
     columns = [f"{n} thread{'s' * (n > 1)}" for n in threads]
     print("| by hand | time | one pass |", " | ".join(columns), "|")
@@ -101,8 +162,8 @@ def main():
             continue
         check(idiom, options.elements)
         by_hand, *one_pass = measure(idiom, options.elements, threads, options.seconds)
-        factors = " | ".join(f"{by_hand / seconds:.1f}" for seconds in one_pass)
-        print(f"| `{idiom.numpy}` | {human(by_hand)} | `{idiom.call}` | {factors} |", flush=True)
+        columns = " | ".join(f"{by_hand / seconds:.1f}" for seconds in one_pass)
+        print(f"| `{idiom.numpy}` | {human(by_hand)} | `{idiom.call}` | {columns} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -451,9 +451,9 @@ STATEMENTS = (
     ),
     Idiom(
         "copy and mask of the gradient, output",
-        "y = relu_backward(g, x)",
+        "y = relu_backward(g, z)",
         (SHAPE, OUTPUT),
-        ("y = g.copy()\ny[x == 0] = 0",),
+        ("y = g.copy()\ny[z == 0] = 0",),
         "gradient",
     ),
     Idiom(
@@ -523,9 +523,9 @@ STATEMENTS = (
     ),
     Idiom(
         "gradient by mask in place, 1 at 0",
-        "relu_backward(d, z, out=d)",
+        "relu_backward(d, x, out=d)",
         (SHAPE, AT_ZERO),
-        ("d[z < 0] = 0",),
+        ("d[x < 0] = 0",),
         "gradient",
     ),
     Idiom(
@@ -550,9 +550,9 @@ STATEMENTS = (
     ),
     Idiom(
         "leaky gradient in place, 1 at 0",
-        "leaky_relu_backward(d, z, a, out=d)",
+        "leaky_relu_backward(d, x, a, out=d)",
         (SHAPE, FLOATS, AT_ZERO),
-        ("d[z < 0] *= a",),
+        ("d[x < 0] *= a",),
         "gradient",
     ),
 )
