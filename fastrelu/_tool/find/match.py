@@ -94,6 +94,8 @@ def _matches(form, terms):
         states = [new for state in states for new in _unify(pattern, term, *state, is_root=True)]
     idiom = form.idiom
     for bound, options, conditions in states:
+        if "g" in bound and "x" in bound and bound["g"].key == bound["x"].key:
+            continue
         if all(_fits(name, term, idiom) for name, term in bound.items()):
             if not options or (options.keys() <= _options_of(idiom)):
                 given = tuple(dict.fromkeys((*idiom.conditions, *conditions)))
@@ -113,8 +115,12 @@ def _fits(name, term, idiom):
     match name:
         case "a" if term.op == "number":
             return 0 < term.value <= 1 or (term.value > 1 and "by maximum" not in idiom.name)
+        case "a" if "by maximum" in idiom.name:
+            return isinstance(term.node, ast.Name | ast.Attribute | ast.Subscript)
         case "c" if term.op == "number":
             return 0 < term.value < float("inf")
+        case "c":
+            return not isinstance(term.node, ast.Call | ast.BinOp | ast.Constant)
         case "g" | "d":
             return term.op != "number" and not isinstance(term.node, ast.Constant)
         case "t" if term.op == "number":

@@ -21,6 +21,8 @@ OF_PANDAS = frozenset(
     "diff rolling ewm shift fillna dropna pct_change groupby loc iloc resample expanding "
     "value_counts sort_values reset_index".split()
 )
+# Without an axis these return one number.
+OF_ONE_NUMBER = frozenset("max min amax amin sum mean median std var prod ptp percentile".split())
 # What these functions and methods of NumPy return are integers: indices, counts or lengths.
 OF_INTEGERS = frozenset(
     "arange argmax argmin argsort argpartition argwhere nonzero flatnonzero searchsorted digitize "
@@ -35,7 +37,7 @@ class Binding(NamedTuple):
 
     Attributes
     ----------
-    how : {"import", "assign", "parameter", "loop", "other"}
+    how : {"import", "assign", "augment", "parameter", "loop", "other"}
     what : str or ast.AST or None
         The dotted name that is imported, the value that is assigned, the annotation, or what is
         looped over.
@@ -209,8 +211,10 @@ class Scope:
                 self._bind(name.id, "assign", value, node)
                 self._collect(value, statement)
                 return
-            case ast.AugAssign(target=target):
+            case ast.AugAssign(target=target, value=value):
                 self._change(target, node)
+                if isinstance(target, ast.Name):
+                    self._bind(target.id, "augment", value, node)
             case ast.For(target=ast.Name() as name) | ast.comprehension(target=ast.Name() as name):
                 self._bind(name.id, "loop", node.iter, statement)
             case ast.Global() | ast.Nonlocal():
@@ -324,6 +328,8 @@ def _kind_of_name(name, scope):
                 kinds.add("foreign" if root in FOREIGN else None)
             case "assign":
                 kinds.add(kind_of(binding.what, owner))
+            case "augment":
+                pass
             case "parameter":
                 kinds.add(_kind_of_annotation(binding.what, scope))
             case "loop":
@@ -393,7 +399,8 @@ def _kind_of_call(node, scope):
             return "integer" if _is_integer_type(node.args[0]) else base
         if method in OF_INTEGERS:
             return "integer"
-        return base
+        is_reduced = method in OF_ONE_NUMBER and not node.args and not node.keywords
+        return "number" if is_reduced and base not in ("foreign", "pandas") else base
     return None
 
 
@@ -404,8 +411,10 @@ def _kind_of_numpy(name, node, scope):
     if name in OF_INTEGERS:
         kinds = {kind_of(arg, scope) for arg in node.args}
         return "array" if name == "arange" and kinds != {"integer"} else "integer"
-    if name.startswith(("int", "uint")):
+    if name.startswith(("int", "uint", "is", "logical_")):
         return "integer"
+    if name in OF_ONE_NUMBER and len(node.args) == 1 and not node.keywords:
+        return "number"
     if name == "where" and len(node.args) == 1:
         return "integer"
     if name in ("array", "asarray", "zeros", "ones", "full", "empty"):

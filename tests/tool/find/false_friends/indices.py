@@ -32,6 +32,9 @@ def places(x, n: int, scale: float, rows):
     np.maximum(scale, 0)
     np.maximum(scale - 0.5, 0)
     np.maximum(float(n), 0)
+    segments = np.searchsorted(x, rows)
+    segments -= 1
+    segments[segments < 0] = 0
     row_index = rows - 1
     np.maximum(row_index, 0)
     for k in range(np.maximum(rows, 0)):
