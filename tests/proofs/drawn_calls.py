@@ -435,7 +435,7 @@ class Memory:
             if operand.overlaps and first is not None and not of_objects:
                 begin = max(first + operand.shift, 0)
             else:
-                begin = -(-begin // 64) * 64 + operand.shift
+                begin = -(-begin // 64) * 64 + max(operand.shift, 0)
             if first is None and not of_objects:
                 first = begin
             end = begin - low + high
