@@ -129,6 +129,7 @@ cdef extern from "python/patch.h":
     bint fastrelu_patch_maximum(object maximum)
     int fastrelu_unpatch_maximum()
     bint fastrelu_maximum_is_patched()
+    void fastrelu_watch_maximum(object start, object end)
 
 cdef extern from "python/references.h":
     void fastrelu_stop_counting_references(object function)
@@ -404,6 +405,10 @@ def unpatch_maximum():
 
 def maximum_is_patched():
     return fastrelu_maximum_is_patched()
+
+
+def watch_maximum(start, end):
+    fastrelu_watch_maximum(start, end)
 
 
 def get_num_threads():

@@ -30,6 +30,8 @@ static PyUFuncObject *patched;
 static _Atomic(vectorcallfunc) numpy_call;
 static atomic_int patch_count;
 
+static PyObject *watch_start, *watch_end; /* NULL: nobody watches */
+
 void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc)
 {
     const int chosen = ufunc != Py_None;
@@ -79,8 +81,9 @@ static PyObject *call_numpy(PyObject *self, PyObject *const *args, size_t nargsf
     return atomic_load_explicit(&numpy_call, memory_order_relaxed)(self, args, nargsf, kwnames);
 }
 
-static PyObject *call_with_zero(PyObject *self, PyObject *const *args, size_t nargsf,
-                                PyObject *kwnames, int zero_operand)
+/* Returns NULL without an error where no kernel takes the call. */
+static PyObject *call_with_zero(PyObject *const *args, size_t nargsf, PyObject *kwnames,
+                                int zero_operand)
 {
     PyObject *x = args[!zero_operand], *inputs[FASTRELU_MAX_OPERANDS] = {x, x}, *out;
     const int type_num = PyArray_TYPE((PyArrayObject *)x);
@@ -90,33 +93,88 @@ static PyObject *call_with_zero(PyObject *self, PyObject *const *args, size_t na
                                    memory_order_acquire)
             : NULL;
 
-    if (kernels && fastrelu_find_output(args, PyVectorcall_NARGS(nargsf), kwnames, 2, x, &out)) {
-        if (kernels == silent_kernels) {
-            if (fegetround() != FE_TONEAREST) /* downwards, -0.0 + 0.0 is -0.0 */
-                return call_numpy(self, args, nargsf, kwnames);
-            inputs[1] = args[zero_operand];
-        }
-        const int n = atomic_load_explicit(&maximum_kernels[zero_operand][type_num].inputs,
-                                           memory_order_relaxed);
-        PyObject *done = fastrelu_call_kernel(kernels, inputs, n, out);
-        if (kernels == silent_kernels)
-            fastrelu_clear_fpstatus();
-        if (done || PyErr_Occurred())
-            return done;
+    if (!kernels || !fastrelu_find_output(args, PyVectorcall_NARGS(nargsf), kwnames, 2, x, &out))
+        return NULL;
+    if (kernels == silent_kernels) {
+        if (fegetround() != FE_TONEAREST) /* downwards, -0.0 + 0.0 is -0.0 */
+            return NULL;
+        inputs[1] = args[zero_operand];
     }
-    return call_numpy(self, args, nargsf, kwnames);
+    const int n =
+        atomic_load_explicit(&maximum_kernels[zero_operand][type_num].inputs, memory_order_relaxed);
+    PyObject *done = fastrelu_call_kernel(kernels, inputs, n, out);
+    if (kernels == silent_kernels)
+        fastrelu_clear_fpstatus();
+    return done;
+}
+
+/* Whether the call is of one array and what may be a zero. */
+static int is_watched(PyObject *const *args)
+{
+    const int first = PyArray_Check(args[0]);
+    PyObject *other = args[first];
+
+    if (!watch_start || first == PyArray_Check(args[1]))
+        return 0;
+    if (PyFloat_CheckExact(other))
+        return PyFloat_AsDouble(other) == 0;
+    return !PyLong_CheckExact(other) || PyObject_Not(other);
+}
+
+/* Returns what watch_start returns, for watch_end; or NULL. What fails in either is printed. */
+static PyObject *start_watching(void)
+{
+    PyObject *started = PyObject_CallNoArgs(watch_start);
+    if (!started)
+        PyErr_WriteUnraisable(watch_start);
+    return started;
+}
+
+static void end_watching(PyObject *started, PyObject *const *args, size_t nargsf, PyObject *kwnames,
+                         int is_ours)
+{
+    Py_ssize_t n = PyVectorcall_NARGS(nargsf) + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+    PyObject *all = PyTuple_New(n), *ended = NULL;
+
+    for (Py_ssize_t i = 0; all && i < n; i++)
+        PyTuple_SET_ITEM(all, i, Py_NewRef(args[i]));
+    if (all)
+        ended = PyObject_CallFunctionObjArgs(watch_end, started, is_ours ? Py_True : Py_False, all,
+                                             kwnames ? kwnames : Py_None, NULL);
+    if (!ended)
+        PyErr_WriteUnraisable(watch_end);
+    Py_XDECREF(ended);
+    Py_XDECREF(all);
+    Py_DECREF(started);
 }
 
 static PyObject *maximum_call(PyObject *self, PyObject *const *args, size_t nargsf,
                               PyObject *kwnames)
 {
     atomic_thread_fence(memory_order_acquire); /* after the interpreter's load of this function */
-    if (PyVectorcall_NARGS(nargsf) >= 2) {
-        const int first = fastrelu_has_axes(args[0]), last = fastrelu_has_axes(args[1]);
-        if (first != last && is_zero(args[first], args[last]))
-            return call_with_zero(self, args, nargsf, kwnames, first);
-    }
-    return call_numpy(self, args, nargsf, kwnames);
+    if (PyVectorcall_NARGS(nargsf) < 2)
+        return call_numpy(self, args, nargsf, kwnames);
+    const int first = fastrelu_has_axes(args[0]), last = fastrelu_has_axes(args[1]);
+    if (first == last && !watch_start)
+        return call_numpy(self, args, nargsf, kwnames);
+    PyObject *started = is_watched(args) ? start_watching() : NULL;
+    PyObject *done = first != last && is_zero(args[first], args[last])
+                         ? call_with_zero(args, nargsf, kwnames, first)
+                         : NULL;
+    const int is_ours = done != NULL;
+    if (!done && !PyErr_Occurred())
+        done = call_numpy(self, args, nargsf, kwnames);
+    if (started && done)
+        end_watching(started, args, nargsf, kwnames, is_ours);
+    else
+        Py_XDECREF(started);
+    return done;
+}
+
+void fastrelu_watch_maximum(PyObject *start, PyObject *end)
+{
+    watch_end = Py_NewRef(end);
+    watch_start = Py_NewRef(start);
 }
 
 int fastrelu_patch_maximum(PyObject *maximum)

@@ -19,4 +19,9 @@ enum fastrelu_unpatched fastrelu_unpatch_maximum(void);
 
 int fastrelu_maximum_is_patched(void);
 
+/* From now on, each call of np.maximum with one array is watched: start() comes before it, and
+   end(what start returned, whether a kernel took it, all arguments, the names of the last of them
+   or None) after it. To be called once, while there is one thread. */
+void fastrelu_watch_maximum(PyObject *start, PyObject *end);
+
 #endif

@@ -1,5 +1,6 @@
 """python -m fastrelu run: a script or a module as Python runs it, with np.maximum patched."""
 
+import argparse
 import builtins
 import errno
 import importlib.machinery
@@ -13,10 +14,10 @@ import types
 from .._imports import when_imported
 from .._patch import PATCHED_OF_SKLEARN, patch_numpy, patch_sklearn
 
-SKLEARN_OPTION = "--sklearn"
+SKLEARN_OPTION, REPORT_OPTION, JSON_OPTION = "--sklearn", "--report", "--json"
 USAGE = """\
-usage: python -m fastrelu run [--sklearn] SCRIPT [ARGUMENT ...]
-       python -m fastrelu run [--sklearn] -m MODULE [ARGUMENT ...]
+usage: python -m fastrelu run [OPTION ...] SCRIPT [ARGUMENT ...]
+       python -m fastrelu run [OPTION ...] -m MODULE [ARGUMENT ...]
 """
 HELP = f"""\
 {USAGE}
@@ -25,10 +26,14 @@ np.maximum(0, x) and np.maximum(x, 0) taking fastrelu's kernels: fastrelu.patch_
 arguments, sys.path, the exit status and tracebacks are those that python gives. What it starts by
 fork has the patch as well; other processes of its own do not.
 
-  --sklearn  also patch scikit-learn's MLPClassifier and MLPRegressor, once the program imports
-             them: fastrelu.sklearn.patch()
+  --sklearn    also patch scikit-learn's MLPClassifier and MLPRegressor, once the program imports
+               them: fastrelu.sklearn.patch()
+  --report     when the program has ended, print on stderr which of its lines call np.maximum with
+               a zero, how often and how long, and what python -m fastrelu find says of its files
+  --json FILE  the report, also as a file
 
-example: python -m fastrelu run --sklearn -m my_package.train --epochs 3
+example:
+  python -m fastrelu run --report train.py --epochs 2
 """
 
 
@@ -39,16 +44,16 @@ def run(argv):
     Parameters
     ----------
     argv : list of str
-        "--sklearn" or not; the script or, after "-m", the module; and the arguments for it.
+        The options; the script or, after "-m", the module; and the arguments for it.
 
     Returns
     -------
     int
         The exit status, 0, where it has not left by an exception.
     """
-    with_sklearn = argv[:1] == [SKLEARN_OPTION]
-    if with_sklearn:
-        argv = argv[1:]
+    options, argv = _options(argv)
+    if options is None:
+        return _refuse(f"{JSON_OPTION} needs a file\n{USAGE}", end="")
     if argv[:1] in (["-h"], ["--help"]):
         print(HELP, end="")
         return 0
@@ -59,11 +64,33 @@ def run(argv):
         return _refuse(f"a script, or -m and a module, is needed: {wrong}\n{USAGE}", end="")
     try:
         patch_numpy()
-        if with_sklearn:
+        if options.sklearn:
             _patch_sklearn()
     except (ImportError, RuntimeError) as error:
         return _refuse(str(error))
+    if options.report:
+        from .report import watch
+
+        watch(arguments[0], options.json)
     return _run_module(arguments) if as_module else _run_script(arguments)
+
+
+def _options(argv):
+    """Return the options before the script, and the rest; None for those that are incomplete."""
+    options = argparse.Namespace(sklearn=False, report=False, json=None)
+    while argv and argv[0] in (SKLEARN_OPTION, REPORT_OPTION, JSON_OPTION):
+        name, *argv = argv
+        if name == SKLEARN_OPTION:
+            options.sklearn = True
+        elif name == REPORT_OPTION:
+            options.report = True
+        elif not argv:
+            return None, argv
+        else:
+            options.report = True
+            options.json, *argv = argv
+            options.json = os.path.abspath(options.json)
+    return options, argv
 
 
 def _patch_sklearn():

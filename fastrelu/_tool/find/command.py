@@ -76,7 +76,11 @@ def _parser(parser_class):
     what.add_argument("--write", action="store_true", help="make the replacements in the files")
     parser.add_argument("--json", metavar="FILE", help="also write what is found to a file")
     parser.add_argument(
-        "--min-factor", type=float, default=0, metavar="N", help="only what gets N times faster"
+        "--min-factor",
+        type=float,
+        default=1,
+        metavar="N",
+        help="only what gets N times faster (default: 1)",
     )
     parser.add_argument(
         "--exit-code", action="store_true", help="exit with 1 if something is found"
@@ -98,7 +102,7 @@ def _run(options, progress):
                 sys.stdout.write(result["diff"])
             elif not options.write:
                 for row in result["rows"]:
-                    print(_printed(row))
+                    print(printed(row))
         progress.clear()
         for failure in failures:
             print(f"passed over: {failure}", file=sys.stderr)
@@ -123,7 +127,7 @@ def _print_summary(options, rows, files, written):
             print(f"Factors: {factors.conditions()}.")
 
 
-def _printed(row):
+def printed(row):
     """Return a finding in three lines or fewer."""
     cell = f"cell {row['cell']}:" if row["cell"] is not None else ""
     where = f"{row['path']}:{cell}{row['line']}:{row['column']}"
@@ -154,7 +158,7 @@ def _results(options, progress):
     workers = min(len(chunks) // 2, os.cpu_count() or 1)
     done, shown = 0, 0.0
     if workers < 2:
-        found = (_examine(path, wants) for path in paths)
+        found = (examine(path, wants) for path in paths)
         for done, result in enumerate(found, 1):
             if time.monotonic() - shown > 0.1:
                 shown = time.monotonic()
@@ -174,12 +178,12 @@ def _results(options, progress):
 
 def _examine_all(paths, wants):
     try:
-        return [_examine(path, wants) for path in paths]
+        return [examine(path, wants) for path in paths]
     except KeyboardInterrupt:
         os._exit(130)
 
 
-def _examine(path, wants):
+def examine(path, wants=(False, False, 1)):
     """Return what is found in a file, as a record; write it if that is wanted."""
     diff, write, least = wants
     result = {"path": path, "rows": [], "failure": "", "diff": "", "new": None}
@@ -205,7 +209,8 @@ def _examine(path, wants):
 
 
 def _is_chosen(finding, least):
-    return not least or (factors.factor(finding.idiom) or 0) >= least
+    measured = factors.factor(finding.idiom)
+    return measured is None or measured >= least
 
 
 def _row(finding, program):
