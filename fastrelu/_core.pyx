@@ -330,7 +330,7 @@ def make_functions(int number, relu):
         relu_with_mask=reference.relu_with_mask,
         relu_backward_from_mask=reference.relu_backward_from_mask,
         relu_sum=relu_sum, relu_mean=relu_mean, activity=activity, dead_units=dead_units))
-    return [getattr(functions, name) for name in FUNCTIONS]
+    return list(map(partial(getattr, functions), FUNCTIONS))
 
 
 def signature(function):
@@ -338,10 +338,13 @@ def signature(function):
     code, keyword_defaults = function.__code__, function.__kwdefaults__ or {}
     names = code.co_varnames[:code.co_argcount]
     defaults = dict(zip(names[::-1], (function.__defaults__ or ())[::-1]))
-    parts = [f"{name}={defaults[name]!r}" if name in defaults else name for name in names]
+    parts = ["$module"]
+    for name in names:
+        parts.append(f"{name}={defaults[name]!r}" if name in defaults else name)
     parts += ["*"] * bool(keyword_defaults)
-    parts += [f"{name}={default!r}" for name, default in keyword_defaults.items()]
-    return ", ".join(["$module", *parts])
+    for name, default in keyword_defaults.items():
+        parts.append(f"{name}={default!r}")
+    return ", ".join(parts)
 
 
 FUNCTIONS = ["relu_with_mask", "relu_backward_from_mask", *reference.REDUCTIONS]
@@ -368,7 +371,9 @@ while fastrelu_compiled_isas[i] != NULL:
     if fastrelu_compiled_isas[i].runs_here():
         if best == NULL:
             best = fastrelu_compiled_isas[i]
-        made = [make_ufunc(fastrelu_compiled_isas[i], number) for number in range(len(OPERATIONS))]
+        made = []  # Cython 3.3 releases an item of a comprehension twice if memory is short
+        for number in range(len(OPERATIONS)):
+            made.append(make_ufunc(fastrelu_compiled_isas[i], number))
         relu = made[FASTRELU_relu]
         implementations[compiled_isas[-1]] = Implementation(
             *made, *make_functions(i, relu))
