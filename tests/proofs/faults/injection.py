@@ -16,7 +16,7 @@ import traceback
 import numpy as np
 
 shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
-ALLOCATION, THREAD, CREATION, RENAMING, LOOP = range(5)
+ALLOCATION, THREAD, CREATION, RENAMING, LOOP, MAP = range(6)
 ALL = 2**31 - 1
 
 
@@ -24,7 +24,7 @@ class Plan(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int) for name in ("first", "last", "signal", "seen", "hit")]
 
 
-plans = list((Plan * 5).in_dll(shim, "fault_plans"))
+plans = list((Plan * 6).in_dll(shim, "fault_plans"))
 blocks = ctypes.c_longlong.in_dll(shim, "fault_blocks")
 mapped = ctypes.c_longlong.in_dll(shim, "fault_mapped")
 delay = ctypes.c_int.in_dll(shim, "fault_delay")
@@ -83,7 +83,9 @@ def large_output():
     fastrelu.relu(np.ones(1 << 18, "f4"))
 
 
-def sweep(call, *watched, last=None, signal=0, allowed=MemoryError, after=lambda: None):
+def sweep(
+    call, *watched, last=None, kind=ALLOCATION, signal=0, allowed=MemoryError, after=lambda: None
+):
     """
     Let each allocation of a call fail in turn: it alone, or it with all that follow.
 
@@ -102,7 +104,7 @@ def sweep(call, *watched, last=None, signal=0, allowed=MemoryError, after=lambda
     start = held()
 
     def once(first):
-        result, raised, hit = attempt(call, ALLOCATION, first, last or first, signal)
+        result, raised, hit = attempt(call, kind, first, last or first, signal)
         if raised is None:
             assert snapshot(result) == expected, "another result"
         elif not isinstance(raised, allowed):

@@ -23,7 +23,7 @@ extern void *PyErr_NoMemory(void) __attribute__((weak)); /* in a process of Pyth
 
 /* Fails the calls from `first` to `last`, counted from 1; it raises a signal there instead, if one
    is given. `seen` and `hit` count. As in injection.py. */
-enum kind { ALLOCATION, THREAD, CREATION, RENAMING, LOOP, KINDS };
+enum kind { ALLOCATION, THREAD, CREATION, RENAMING, LOOP, MAP, KINDS };
 struct plan {
     int first, last, signal, seen, hit;
 };
@@ -131,7 +131,7 @@ void *mmap(void *at, size_t size, int protection, int flags, int file, off_t off
     static __typeof__(&mmap) next;
     if (next == NULL)
         next = NEXT(mmap);
-    if (fails(ALLOCATION)) {
+    if (fails(ALLOCATION) || fails(MAP)) {
         errno = ENOMEM;
         return MAP_FAILED;
     }

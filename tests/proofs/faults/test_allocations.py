@@ -18,6 +18,8 @@ def outcomes(with_faults):
         for name in names
         for kind, last in FAULTS.items()
     }
+    for name in OF_PYTHON:
+        codes[f"maps {name}"] = f"injection.fail_allocations({name!r}, ALL, kind=injection.MAP)"
     return with_faults(BEFORE, codes)
 
 
@@ -30,5 +32,12 @@ def test_a_call_without_memory(name, kind, outcomes):
         who = "NumPy" if name in OF_NUMPY else "Python"
         how = err_of_others.strip().split("\n")[-1] or f"it ends by signal {-of_others}"
         pytest.skip(f"{who} itself does it wrong: {how}")
+    assert (status, err) == (0, "")
+    assert int(out) > 0
+
+
+@pytest.mark.parametrize("name", OF_PYTHON)
+def test_a_large_output_without_maps(name, outcomes):
+    status, out, err = outcomes[f"maps {name}"]
     assert (status, err) == (0, "")
     assert int(out) > 0
