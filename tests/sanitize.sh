@@ -42,7 +42,7 @@ cp -r tests pyproject.toml "$work/run"
 cd "$work/run"
 export PYTHONPATH="$work/installed" PYTHONSAFEPATH=1
 "$python" -c 'import sys; sys.exit(sys._is_gil_enabled())' 2>/dev/null || export PYTHONMALLOC=malloc
-export ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=1
+export ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=0:exitcode=66:die_after_fork=0:log_path=$work/races
 TSAN_OPTIONS+=:suppressions=$work/run/tests/races_of_others.txt
 
