@@ -43,7 +43,8 @@ CONTAINERS = ["array", "number", "scalar", "list", "tagged", "memmap", "masked",
 # The reference returns a plain array for these.
 NOT_OF_FUNCTIONS = {name: ["tagged", "masked", "offers", "takes"] for name in FUNCTIONS}
 NOT_OF_FUNCTIONS |= {name: ["takes"] for name in FUNCTIONS if "mask" in name}
-NUMBERS = [1, 0, 2, -1, 0.5, -0.0, 0.0, 100, 6.0, 300, float("inf"), float("nan"), True, 1e-30, 2j]
+NUMBERS = [1, 0, 2, -1, 0.5, -0.0, 0.0, 100, 6.0, 300, 70_000, -200, 2**40, True, 2j]
+NUMBERS += [float("inf"), float("nan"), 1e-30]
 CASTINGS = ["same_kind", "unsafe", "safe", "equiv", "no"]
 ORDERS = ["K", "C", "F", "A"]
 FORMS = ["keyword", "positional", "tuple"]
