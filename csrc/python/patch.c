@@ -114,7 +114,7 @@ static int is_watched(PyObject *const *args)
     const int first = PyArray_Check(args[0]);
     PyObject *other = args[first];
 
-    if (!watch_start || first == PyArray_Check(args[1]))
+    if (first == PyArray_Check(args[1]))
         return 0;
     if (PyFloat_CheckExact(other))
         return PyFloat_AsDouble(other) == 0;
@@ -148,27 +148,47 @@ static void end_watching(PyObject *started, PyObject *const *args, size_t nargsf
     Py_DECREF(started);
 }
 
-static PyObject *maximum_call(PyObject *self, PyObject *const *args, size_t nargsf,
+/* Gives a call to the kernels or to NumPy, and says which. */
+static inline PyObject *give_call(PyObject *self, PyObject *const *args, size_t nargsf,
+                                  PyObject *kwnames, int *is_ours)
+{
+    *is_ours = 0;
+    if (PyVectorcall_NARGS(nargsf) >= 2) {
+        const int first = fastrelu_has_axes(args[0]), last = fastrelu_has_axes(args[1]);
+        if (first != last && is_zero(args[first], args[last])) {
+            PyObject *done = call_with_zero(args, nargsf, kwnames, first);
+            *is_ours = done != NULL;
+            if (done || PyErr_Occurred())
+                return done;
+        }
+    }
+    return call_numpy(self, args, nargsf, kwnames);
+}
+
+static PyObject *watched_call(PyObject *self, PyObject *const *args, size_t nargsf,
                               PyObject *kwnames)
 {
-    atomic_thread_fence(memory_order_acquire); /* after the interpreter's load of this function */
-    if (PyVectorcall_NARGS(nargsf) < 2)
-        return call_numpy(self, args, nargsf, kwnames);
-    const int first = fastrelu_has_axes(args[0]), last = fastrelu_has_axes(args[1]);
-    if (first == last && !watch_start)
-        return call_numpy(self, args, nargsf, kwnames);
-    PyObject *started = is_watched(args) ? start_watching() : NULL;
-    PyObject *done = first != last && is_zero(args[first], args[last])
-                         ? call_with_zero(args, nargsf, kwnames, first)
-                         : NULL;
-    const int is_ours = done != NULL;
-    if (!done && !PyErr_Occurred())
-        done = call_numpy(self, args, nargsf, kwnames);
+    int is_ours;
+    PyObject *started =
+        PyVectorcall_NARGS(nargsf) >= 2 && is_watched(args) ? start_watching() : NULL;
+    PyObject *done = give_call(self, args, nargsf, kwnames, &is_ours);
+
     if (started && done)
         end_watching(started, args, nargsf, kwnames, is_ours);
     else
         Py_XDECREF(started);
     return done;
+}
+
+static PyObject *maximum_call(PyObject *self, PyObject *const *args, size_t nargsf,
+                              PyObject *kwnames)
+{
+    int is_ours;
+
+    atomic_thread_fence(memory_order_acquire); /* after the interpreter's load of this function */
+    if (watch_start)
+        return watched_call(self, args, nargsf, kwnames);
+    return give_call(self, args, nargsf, kwnames, &is_ours);
 }
 
 void fastrelu_watch_maximum(PyObject *start, PyObject *end)

@@ -15,7 +15,6 @@ AT_ZERO = "the gradient may stop at exactly 0"
 SLOPE = "the slope is from 0 to 1"
 FLOATS = "floats"
 OUTPUT = "it is an output of ReLU, so not below 0"
-BOUND = "the bound is not below 0"
 THRESHOLD = "the threshold is not below 0"
 SUM = "the last bits of the sum do not matter"
 NUMBER = "what is subtracted is one number"
@@ -139,17 +138,18 @@ EXPRESSIONS = (
         (ZERO, THRESHOLD, FLOATS),
         ("relu(x - t) - relu(-x - t)", "relu(x - t) + np.minimum(x + t, 0)"),
     ),
-    Idiom(
-        "clip from 0",
-        "clipped_relu(x, c, *)",
-        (ZERO, BOUND),
-        ("np.clip(x, 0, c)",),
-    ),
+    Idiom("clip from 0", "clipped_relu(x, c, *)", (ZERO,), ("np.clip(x, 0, c)",)),
     Idiom(
         "minimum of maximum",
         "clipped_relu(x, c, *)",
-        (ZERO, BOUND),
-        ("np.minimum(relu(x), c)", "relu(np.minimum(x, c))"),
+        (ZERO,),
+        ("np.minimum(relu(x), c)",),
+    ),
+    Idiom(
+        "maximum of minimum",
+        "clipped_relu(x, c, *)",
+        (ZERO,),
+        ("relu(np.minimum(x, c))",),
     ),
     Idiom(
         "sum above a threshold",
@@ -301,6 +301,23 @@ EXPRESSIONS = (
     ),
     Idiom("sum inside", "add_relu(y, b, *)", (), ("relu(y + b)",)),
     Idiom("difference inside", "subtract_relu(y, K, *)", (), ("relu(y - K)",)),
+    Idiom(
+        "difference by where",
+        "subtract_relu(x, K)",
+        (NAN, INFINITE, ZERO),
+        (
+            "np.where(x > K, x - K, 0)",
+            "np.where(x >= K, x - K, 0)",
+            "np.where(x < K, 0, x - K)",
+            "np.where(x <= K, 0, x - K)",
+        ),
+    ),
+    Idiom(
+        "soft threshold by sign and where",
+        "soft_threshold(x, t)",
+        (NAN, INFINITE, ZERO, FLOATS),
+        ("np.sign(x) * np.where(np.abs(x) > t, np.abs(x) - t, 0)",),
+    ),
     *FORWARD,
     Idiom(
         "gradient by product",
@@ -465,6 +482,8 @@ STATEMENTS = (
             "y = x.copy()\ny[x < 0] *= a",
             "y = x.copy()\ny[x <= 0] *= a",
             "y = x.copy()\ny[y <= 0] *= a",
+            "y = x.copy()\ny[y < 0] = y[y < 0] * a",
+            "y = x.copy()\ny[x < 0] = x[x < 0] * a",
         ),
     ),
     Idiom(

@@ -94,12 +94,24 @@ def _matches(form, terms):
         states = [new for state in states for new in _unify(pattern, term, *state, is_root=True)]
     idiom = form.idiom
     for bound, options, conditions in states:
-        if "g" in bound and "x" in bound and bound["g"].key == bound["x"].key:
+        if "x" in bound and any(_depends(bound[n], bound["x"]) for n in "ga" if n in bound):
             continue
         if all(_fits(name, term, idiom) for name, term in bound.items()):
             if not options or (options.keys() <= _options_of(idiom)):
                 given = tuple(dict.fromkeys((*idiom.conditions, *conditions)))
                 yield Match(idiom, bound, options, given)
+
+
+def _depends(term, x):
+    """Whether a gradient or slope is computed from x: then it is another function."""
+    if term.node is None or x.node is None:
+        return False
+    wanted = x.key
+    return any(
+        ast.dump(node) == wanted or term.key == wanted
+        for node in ast.walk(term.node)
+        if isinstance(node, type(x.node)) and not isinstance(node, ast.Constant)
+    )
 
 
 def _options_of(idiom):
@@ -119,7 +131,9 @@ def _fits(name, term, idiom):
             return isinstance(term.node, ast.Name | ast.Attribute | ast.Subscript)
         case "c" if term.op == "number":
             return 0 < term.value < float("inf")
-        case "c":
+        case "c" if idiom.name == "maximum of minimum":  # it must not be below 0
+            return False
+        case "c" if idiom.name == "minimum of maximum":
             return not isinstance(term.node, ast.Call | ast.BinOp | ast.Constant)
         case "g" | "d":
             return term.op != "number" and not isinstance(term.node, ast.Constant)

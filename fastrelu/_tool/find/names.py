@@ -417,7 +417,9 @@ def _kind_of_numpy(name, node, scope):
         return "number"
     if name == "where" and len(node.args) == 1:
         return "integer"
-    if name in ("array", "asarray", "zeros", "ones", "full", "empty"):
+    if name in ("array", "asarray") and kind_of(node.args[0] if node.args else None, scope):
+        return "integer" if kind_of(node.args[0], scope) == "integer" else "array"
+    if name in ("zeros", "ones", "full", "empty"):
         return "array"
     if name in (
         "floor",

@@ -161,7 +161,7 @@ class _Search:
             self._visit(node.slice, reader)
             self.inside_index -= 1
             return
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in OF_ONE_NUMBER:
+        if isinstance(node, ast.Call) and _makes_one_number(node.func, reader.scope):
             self.single.update(node.args)
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -468,6 +468,12 @@ class _Search:
                 if keyword.arg == "activation" and isinstance(keyword.value, ast.Constant):
                     others += keyword.value.value != "relu"
         return bool(calls) and others == len(calls)
+
+
+def _makes_one_number(function, scope):
+    if getattr(function, "id", "") in OF_ONE_NUMBER:
+        return True
+    return (scope.origin(function) or "").startswith("math.")
 
 
 def _words(node):

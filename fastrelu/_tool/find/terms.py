@@ -177,6 +177,10 @@ class Reader:
             root, _, name = origin.rpartition(".")
             if root == "numpy":
                 return self._numpy(name, node, list(node.args), keywords)
+            if origin == "builtins.float" and len(node.args) == 1:
+                match node.args[0]:
+                    case ast.Constant(value=str() as text) if text.lower() in ("inf", "infinity"):
+                        return Term("number", node=node, value=float("inf"))
             if origin == "builtins.abs" and len(node.args) == 1 and not keywords:
                 return Term("abs", [self.term(node.args[0])], node)
             if origin in ("copy.copy", "copy.deepcopy") and len(node.args) == 1:

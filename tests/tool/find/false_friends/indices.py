@@ -35,6 +35,7 @@ def places(x, n: int, scale: float, rows):
     segments = np.searchsorted(x, rows)
     segments -= 1
     segments[segments < 0] = 0
+    np.clip(np.array(rows.shape) - np.array(x.shape), 0, 9)
     row_index = rows - 1
     np.maximum(row_index, 0)
     for k in range(np.maximum(rows, 0)):

@@ -53,7 +53,7 @@ def more_than_zero(x, y, eps, t, a, b, c, g):
     np.where(x > 0, x, -x)
     np.where(x > t, x, 0)  # the hard threshold
     np.where(np.abs(x) > t, x, 0)
-    np.where(x > t, x - t, 0) + np.where(x < t, x + t, 0)
+    np.where(x > t, x + t, 0) + np.where(x < t, x + t, 0)
     np.where(x > t, x - t, np.where(x < -t, x - t, 0))
     np.where(x > 0)
     np.where(x > 0, "up", "down")
@@ -147,6 +147,11 @@ def shared(x, w, b):
     z = x @ w + b
     z = z * 2
     return z
+
+
+def derivative_of_elu(x, a):
+    math.sqrt(np.maximum(x, 0))
+    return np.where(x > 0, 1, a * np.exp(x))
 
 
 def hard_threshold_of_gradients(x, t, tol):

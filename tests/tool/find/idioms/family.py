@@ -206,3 +206,24 @@ def soft_gradient_where(g, x, t):
 def soft_with_another_sign(x, z, t):
     # -> fastrelu.subtract_relu(np.abs(z), t)
     return np.sign(x) * np.maximum(np.abs(z) - t, 0)
+
+
+def soft_sign_and_where(x, t):
+    # -> fastrelu.soft_threshold(x, t)
+    return np.sign(x) * np.where(np.abs(x) > t, np.abs(x) - t, 0)
+
+
+def soft_by_clip_to_infinity(x, t):
+    # -> fastrelu.soft_threshold(x, t)
+    return np.sign(x) * np.clip(np.abs(x) - t, 0, float("inf"))
+
+
+def leaky_copy_by_assignment(x):
+    # -> y = fastrelu.leaky_relu(x, 0.01)
+    y = x.copy()
+    y[y < 0] = y[y < 0] * 0.01
+    return y
+
+
+def clip_to_an_expression(x, c):
+    return np.clip(x, 0, c / 2.0)  # -> fastrelu.clipped_relu(x, c / 2.0)

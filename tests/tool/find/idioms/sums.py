@@ -176,3 +176,11 @@ def average_payoff_of_puts(x, K):
 
 def average_as_a_number(x, K):
     return float(np.mean(np.maximum(0, x - K)))  # -> fastrelu.relu_mean(x, threshold=K)
+
+
+def difference_where_above(x, K):
+    return np.where(x > K, x - K, 0)  # -> fastrelu.subtract_relu(x, K)
+
+
+def difference_unless_below(x, K):
+    return np.where(x <= K, 0, x - K)  # -> fastrelu.subtract_relu(x, K)
