@@ -62,7 +62,7 @@ if [[ $1 == address ]]; then
     # Not what the check in C does. Not test_memory.py: freed memory stays in quarantine, and the process
     # grows. Not test_main.py, which watches a clock, nor what has no C of its own, nor what starts one
     # process after another: forks are tested under "thread".
-    left_out=(--ignore=tests/{tool,runtime/test_{memory,threads}.py,ufunc/test_{reference,semantics}.py,kernels/test_{dispatch,kernels,values}.py})
+    left_out=(--ignore=tests/{tool,proofs/{faults,predicates},runtime/test_{memory,threads}.py,ufunc/test_{reference,semantics}.py,kernels/test_{dispatch,kernels,values}.py})
     pytest "${left_out[@]}" -k "not fork" "${@:3}"
 else
     # What has threads or forks, of one type: a test takes ten times as long here.
