@@ -94,7 +94,8 @@ def _matches(form, terms):
         states = [new for state in states for new in _unify(pattern, term, *state, is_root=True)]
     idiom = form.idiom
     for bound, options, conditions in states:
-        if "x" in bound and any(_depends(bound[n], bound["x"]) for n in "ga" if n in bound):
+        operand = bound.get("x") or bound.get("z")
+        if operand and any(_depends(bound[n], operand) for n in "ga" if n in bound):
             continue
         if all(_fits(name, term, idiom) for name, term in bound.items()):
             if not options or (options.keys() <= _options_of(idiom)):
@@ -106,11 +107,11 @@ def _depends(term, x):
     """Whether a gradient or slope is computed from x: then it is another function."""
     if term.node is None or x.node is None:
         return False
-    wanted = x.key
+    wanted = Term("leaf", node=x.node).key
     return any(
-        ast.dump(node) == wanted or term.key == wanted
+        Term("leaf", node=node).key == wanted
         for node in ast.walk(term.node)
-        if isinstance(node, type(x.node)) and not isinstance(node, ast.Constant)
+        if isinstance(node, type(x.node))
     )
 
 

@@ -359,7 +359,8 @@ def _kind_of_annotation(annotation, scope):
         for root in [(scope.origin(node) or "").partition(".")[0]]
     ):
         return "foreign"
-    return "foreign" if "Tensor" in text or "Variable" in text else None
+    is_own = any(scope.find(name) for name in ("Tensor", "Variable") if name in text)
+    return "foreign" if ("Tensor" in text or "Variable" in text) and not is_own else None
 
 
 def _kind_of_loop(iterable, scope):

@@ -24,6 +24,7 @@ OF_GRADIENTS = re.compile(
     r"(?i:relu|rectif|deriv|prime|grad|back|delta|activat|upstream|jacob|hidden|^error|_err(or)?$)"
     r"|^[dg]$|^err$|^d_?([A-Z]\w*|out|[axzhywl]\d*(_\w+)?|loss|in|input|score\w*|hid\w*|layer\w*)$"
 )
+OF_CLASSES = re.compile(r"relu|rectif|activ|deriv|backward", re.IGNORECASE)
 OF_UNITS = re.compile(
     r"relu|activ|unit|neuron|dead|dying|layer|hidden|spars|fir(e|ing)|^h\d*$", re.I
 )
@@ -191,7 +192,9 @@ class _Search:
         if not self.has_own_names and not WORTH_SEARCHING.search(self.text.of(node)):
             return
         index, self.inside_index = self.inside_index, 0
-        self.around.append([getattr(node, "name", "")])
+        name = getattr(node, "name", "")
+        is_told = not isinstance(node, ast.ClassDef) or OF_CLASSES.search(name)
+        self.around.append([name] if is_told else [])
         if not isinstance(node, ast.ClassDef):
             for default in [*node.args.defaults, *filter(None, node.args.kw_defaults)]:
                 self._visit(default, reader)

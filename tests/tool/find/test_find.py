@@ -85,7 +85,14 @@ def operands(conditions, dtype, has_products):
     output = np.where(x > 0, x, np.zeros_like(x))
     return {
         **{"x": x, "z": x.copy(), "g": g, "dout": g.copy(), "d": g.copy(), "y": output},
-        **{"w": w, "v": w.T.copy(), "b": w[0].copy(), "slopes": np.abs(w[0]), "cache": {"Z1": x}},
+        **{
+            "w": w,
+            "v": w.T.copy(),
+            "b": w[0].copy(),
+            "slopes": np.abs(w[0]),
+            "cache": {"Z1": x},
+            "tensor": x,
+        },
         **{"a": 0.1, "c": 6, "K": 0.5, "t": 0.25},
     }
 
