@@ -1,8 +1,10 @@
 """python -m fastrelu find: the arguments, the output and the exit status."""
 
 import argparse
-import concurrent.futures
+import functools
+import multiprocessing
 import os
+import signal
 import sys
 import time
 
@@ -165,22 +167,24 @@ def _results(options, progress):
                 progress.show(f"{done} of {len(paths)} files ...")
             yield result
         return
-    with concurrent.futures.ProcessPoolExecutor(workers) as pool:
-        try:
-            for results in pool.map(_examine_all, chunks, [wants] * len(chunks)):
-                done += len(results)
-                yield from results
-                progress.show(f"{done} of {len(paths)} files ...")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with _pool(workers) as pool:
+        for results in pool.imap(functools.partial(_examine_all, wants=wants), chunks):
+            done += len(results)
+            yield from results
+            progress.show(f"{done} of {len(paths)} files ...")
+
+
+def _pool(workers):
+    """Return processes that leave an interrupt to this one."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return multiprocessing.get_context("spawn").Pool(workers)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _examine_all(paths, wants):
-    try:
-        return [examine(path, wants) for path in paths]
-    except KeyboardInterrupt:
-        os._exit(130)
+    return [examine(path, wants) for path in paths]
 
 
 def examine(path, wants=(False, False, 1)):

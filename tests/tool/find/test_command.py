@@ -3,7 +3,9 @@
 import importlib
 import json
 import os
+import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -238,3 +240,19 @@ def test_help(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 40
     assert "example:" in lines
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no groups of processes to signal")
+def test_interrupted(folder):
+    for n in range(400):
+        (folder / f"layer{n:03}.py").write_text(RELU * 200)
+    ready = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    run = "from fastrelu._tool.main import main; print('ready', flush=True); sys.exit(main())"
+    command = [sys.executable, "-c", ready + run, "find", str(folder)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "python -m fastrelu find: interrupted\n")
