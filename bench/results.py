@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from fastrelu._tool.bench.command import plot_kind
 from fastrelu._tool.bench.plot import draw, draw_threads
+from fastrelu._tool.bench.record import fault
 from fastrelu._tool.common import (
     BadInputError,
     binary,
@@ -22,10 +23,9 @@ from fastrelu._tool.main import Parser
 
 FOLDER = Path(__file__).parent / "results"
 EPILOG = """\
-A record is what python -m fastrelu --json or python -m fastrelu bench --json writes, --gap and
---layer among its options or not; its name without .json stands above its columns. To add a machine,
-call the command within bench/results, so that no folder is in the record. What readers must know of
-a record is the text "remark" in it, added by hand; it gives the name a "!".
+A record is what python -m fastrelu bench --results FILE.json writes, or --json, of compare too,
+with --gap and --layer or not; its name without .json stands above its columns. What readers must
+know of a record is the text "remark" in it, added by hand; it gives the name a "!".
 """
 TITLE = "fastrelu, by machine"
 OUTPUTS = ("new", "out=", "in place")
@@ -104,19 +104,13 @@ def load(path):
         content = Path(path).read_bytes()
     try:
         record = json.loads(content)
-        rows = record["rows"] if "bench" in record else rows_of_main(record)
-        result = Result(Path(path).stem, record, rows)
-        if not result.ours():
-            raise ValueError
-        [result.times_faster(row) for row in rows]
-        list(result.about())
-        sorted(result.ours())
-        [float(row["gigabytes_per_second"]) for row in rows]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ZeroDivisionError):
-        raise BadInputError(
-            f"{path}: not a record of python -m fastrelu --json, nor of bench --json"
-        ) from None
-    return result
+        found = fault(record)
+    except (ValueError, RecursionError):
+        found = "this is no JSON"
+    if found is not None:
+        raise BadInputError(f"{path}: no record of python -m fastrelu bench --results: {found}")
+    rows = record["rows"] if "bench" in record else rows_of_main(record)
+    return Result(Path(path).stem, record, rows)
 
 
 def rows_of_main(record):

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 import fastrelu
 from fastrelu._tool import operations
 from fastrelu._tool.bench import command, contenders, measure, report
+from fastrelu._tool.bench.record import fault
 
 COPIES = ["copy", "streaming copy"] if hasattr(getattr(fastrelu, "_core", None), "copy") else []
 
@@ -110,6 +112,20 @@ def test_json(record):
     assert row["ns_per_element"] == pytest.approx(row["seconds"] * 1e9 / 16)
     limits = [row["gigabytes_per_second"] for row in rows.values() if row["is_limit"]]
     assert row["of_limit"] == pytest.approx(row["gigabytes_per_second"] / max(limits))
+
+
+def test_results_are_of_the_same_cases_everywhere_and_name_no_folder(tmp_path, monkeypatch):
+    quick = {"sizes": "16", "contenders": "numpy", "seconds": 0.01, "dtype": "float32"}
+    monkeypatch.setattr(command, "SAME", command.SAME | quick)
+    monkeypatch.setattr(command, "usable_cpus", lambda: 3)
+    path = tmp_path / "mine.json"
+    assert main(["bench", "--results", str(path)]) == 0
+    found = json.loads(path.read_text())
+    assert fault(found) is None
+    assert found["command"] == "python -m fastrelu bench --results mine.json"
+    cases = {(row["operation"], row["output"], row["threads"]) for row in found["rows"]}
+    named = itertools.product(("forward", "backward"), contenders.OUTPUTS, (1, 2, 3))
+    assert set(named) <= cases
 
 
 def test_full_goes_from_16_to_64_m_and_the_default_is_part_of_it():
@@ -213,6 +229,9 @@ def test_a_record_of_other_cases_is_refused(record, capsys):
         (["bench", "--compare", "no-such.json"], "No such file"),
         (["bench", "--plot", "plot.pdf"], "must end in .svg or .png"),
         (["bench", "--html", os.path.join("no", "such", "place")], "No such file"),
+        (["bench", "--results", "a.txt"], "the name must end in .json"),
+        (["bench", "--results", "a.json", "--dtype", "int8"], "--dtype has no meaning beside"),
+        (["bench", "--results", "a.json", "--layer"], "--layer has no meaning beside"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -682,7 +701,7 @@ def test_help_names_the_options(capsys):
     out = capsys.readouterr().out
     for option in ("--operations", "--where", "--sizes", "--threads", "--contenders", "--full"):
         assert option in out
-    for option in ("--every", "--compare", "--fail-over", "--plot", "--html"):
+    for option in ("--every", "--results", "--compare", "--fail-over", "--plot", "--html"):
         assert option in out
     for option in ("--gap", "--layer", "--shapes", "--plot-threads"):
         assert option in out

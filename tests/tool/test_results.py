@@ -16,6 +16,7 @@ spec = importlib.util.spec_from_file_location("results", PATH)
 results = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(results)
 main = importlib.import_module("fastrelu._tool.main")
+record = importlib.import_module("fastrelu._tool.bench.record")
 
 STORED = sorted(results.FOLDER.glob("*.json"))
 QUICK = ["bench", "--contenders", "numpy", "--seconds", "0.01"]
@@ -142,14 +143,92 @@ def test_what_cannot_be_drawn_is_refused(records, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"\xff", b"[]", b"{}", b'{"rows": []}', b'{"bench": {}, "rows": [1]}', b"[" * 100_000],
-    ids=["nothing", "binary", "list", "empty", "no rows", "damaged", "deep"],
+    ("content", "message"),
+    [
+        (b"", "no JSON"),
+        (b"\xff", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b"[]", "the record: an object is needed, not []"),
+        (b"{}", "the record: 'command' is missing"),
+    ],
+    ids=["nothing", "binary", "deep", "list", "empty"],
 )
-def test_a_bad_record_is_one_line(content, tmp_path, capsys):
+def test_what_is_no_record_is_refused_in_one_line(content, message, tmp_path, capsys):
     path = tmp_path / "bad.json"
     path.write_bytes(content)
-    assert f"{path}: not a record of python -m fastrelu --json" in refused([path], capsys)
+    expected = f"{path}: no record of python -m fastrelu bench --results: "
+    line = refused([path], capsys)
+    assert expected in line
+    assert message in line.partition(expected)[2]
+
+
+def without(name):
+    return lambda holder: holder.pop(name)
+
+
+def given(name, value):
+    return lambda holder: holder.update({name: value})
+
+
+def first_row(record):
+    return record["rows"][0]
+
+
+def first_times(record):
+    return record["rows"][0]["numpy"]
+
+
+def machine_of(record):
+    return record["machine"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "holder_of", "change", "message"),
+    [
+        ("bench", dict, None, None),
+        ("main", dict, None, None),
+        ("layer", dict, None, None),
+        ("bench", machine_of, without("cpu"), "machine: 'cpu' is missing"),
+        ("bench", machine_of, given("cores", 0), "machine.cores: a whole number above 0"),
+        ("bench", machine_of, given("cores", True), "machine.cores: a whole number above 0"),
+        ("bench", machine_of, given("cache_bytes", {"L1": "big"}), "machine.cache_bytes: an obj"),
+        ("bench", first_row, without("dtype"), "rows[0]: 'dtype' is missing"),
+        ("bench", first_row, given("dtype", 32), "rows[0].dtype: a text is needed, not 32"),
+        ("bench", first_row, given("output", "old"), "rows[0].output: one of new, out=, in place"),
+        ("bench", first_row, given("seconds", -1), "rows[0].seconds: a number above 0"),
+        ("bench", first_row, given("seconds", float("nan")), "not NaN"),
+        ("bench", first_row, given("seconds", 10**9), "rows[0].gigabytes_per_second is"),
+        (
+            "bench",
+            first_row,
+            given("gigabytes_per_second", 1e6),
+            "is 1e+06, but bytes and seconds give",
+        ),
+        ("bench", first_row, given("ns_per_element", 1e6), "rows[0].ns_per_element is 1e+06"),
+        ("main", dict, without("threads"), "the record: 'threads' is missing"),
+        ("main", first_row, given("operation", "forward"), "rows[0].operation: a name that ends"),
+        ("main", first_times, given("seconds", "1"), "rows[0].numpy.seconds: a number above 0"),
+        ("main", first_times, given("bytes", 1), "rows[0].numpy.gigabytes_per_second is"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_record_is_named_by_what_is_wrong(kind, holder_of, change, message, records):
+    found = json.loads(records[kind].read_text())
+    if change is not None:
+        change(holder_of(found) if holder_of is not dict else found)
+    said = record.fault(found)
+    assert said is None if message is None else message in said
+
+
+def test_a_record_of_others_alone_is_refused(records):
+    found = json.loads(records["bench"].read_text())
+    found["rows"] = [row for row in found["rows"] if row["contender"] != "fastrelu"]
+    assert record.fault(found) == "rows: none is of fastrelu"
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_a_stored_record_holds_what_one_must(path):
+    assert record.fault(json.loads(path.read_text(encoding="utf-8"))) is None
 
 
 def test_missing_and_repeated_records_are_refused(records, capsys):

@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import json
 import re
+import shlex
 import textwrap
 import time
 from pathlib import Path
@@ -46,11 +47,24 @@ SECONDS = 120.0
 FULL_DTYPES = ("float16", "float32", "float64", "int8")
 FULL_SIZES = tuple(4**power for power in range(2, 14))
 FULL_SECONDS = 3600.0
+# What --results measures, on every machine; of threads, the powers of two and all cores.
+SAME = {"operations": "forward,backward", "dtype": ",".join(FULL_DTYPES), "seconds": 600.0}
+NOT_THE_SAME = (
+    "where",
+    "sizes",
+    "contenders",
+    "threads",
+    "gap",
+    "full",
+    "most",
+    "layer",
+    "compare",
+)
 FAIL_OVER = 10.0
 ATTEMPTS = 3  # to measure again what seems to be slower
 SUFFIXES = {"K": 10, "M": 20}
 PLOTS = ("plot", "plot-threads", "html")
-FILES = ("json", *PLOTS)
+FILES = ("json", "results", *PLOTS)
 GAP = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|µs|ms|s)")
 UNITS_IN_A_SECOND = {"us": 1e6, "µs": 1e6, "ms": 1e3, "s": 1}
 MAX_GAP = 1.0
@@ -131,6 +145,11 @@ def add_options(parser):
     layer.add_options(cases)
     results = parser.add_argument_group("what becomes of it")
     results.add_argument(
+        "--results",
+        metavar="FILE.json",
+        help=f"a record for bench/results, of the same cases for all: {SAME['seconds'] / 60:g} min",
+    )
+    results.add_argument(
         "--every",
         action="store_true",
         default=None,
@@ -170,6 +189,8 @@ def run(options, record, progress):
     int
         The exit status: 1 if an output was wrong, or fastrelu became slower.
     """
+    if options.results is not None:
+        _measure_the_same(options, record)
     if options.layer:
         threads = _map(options.threads, _threads) or _default_threads()
         return layer.run(options, sorted(threads), _seconds(options), record, progress)
@@ -201,12 +222,30 @@ def run(options, record, progress):
         if old is not None:
             _measure_again(old, selection, found, options, record, progress)
             status |= _compare(old, options, record)
-        contents = {"json": as_json(record)}
+        contents = dict.fromkeys(("json", "results"), as_json(record))
         if record["rows"]:
             contents |= _drawn(record, kinds)
         for name, content in contents.items():
             write[name](content)
     return status
+
+
+def _measure_the_same(options, record):
+    """Set the options to what --results measures, and the command to one without a folder."""
+    path = Path(options.results)
+    if path.suffix != ".json":
+        raise BadInputError(f"--results {path}: the name must end in .json")
+    for name in (*SAME, *NOT_THE_SAME):
+        if getattr(options, name) is not None:
+            raise BadInputError(f"--{name} has no meaning beside --results: it has its own cases")
+    vars(options).update(SAME)
+    options.threads = ",".join(map(str, _powers_and_all(min(usable_cpus(), MAX_THREADS))))
+    record["command"] = shlex.join(["python", "-m", "fastrelu", "bench", "--results", path.name])
+
+
+def _powers_and_all(cores):
+    """Return the powers of two below a number of cores, and that number."""
+    return [*(1 << power for power in range((cores - 1).bit_length())), cores]
 
 
 def _refuse_unlike(old, selection, what):
