@@ -68,11 +68,14 @@ def run(argv):
             _patch_sklearn()
     except (ImportError, RuntimeError) as error:
         return _refuse(str(error))
+    return (_run_module if as_module else _run_script)(arguments, options)
+
+
+def _start_report(program, options):
     if options.report:
         from .report import watch
 
-        watch(arguments[0], options.json)
-    return _run_module(arguments) if as_module else _run_script(arguments)
+        watch(program, options.json)
 
 
 def _options(argv):
@@ -103,7 +106,7 @@ def _patch_sklearn():
     when_imported(PATCHED_OF_SKLEARN, patch_sklearn)
 
 
-def _run_module(arguments):
+def _run_module(arguments, options):
     name = arguments[0]
     try:
         found = importlib.util.find_spec(name) is not None
@@ -113,11 +116,12 @@ def _run_module(arguments):
         return _refuse(f"no module named {name!r}", status=1)
     sys.argv[:] = arguments
     _trim_tracebacks()
+    _start_report(name, options)
     runpy.run_module(name, run_name="__main__", alter_sys=True)
     return 0
 
 
-def _run_script(arguments):
+def _run_script(arguments, options):
     path = os.path.abspath(arguments[0])
     if not os.path.exists(path):
         return _refuse(f"can't open file {path!r}: {os.strerror(errno.ENOENT)}")
@@ -125,6 +129,7 @@ def _run_script(arguments):
     if os.path.isfile(path) and not sys.flags.safe_path:
         sys.path[0] = os.path.dirname(os.path.realpath(path))
     _trim_tracebacks()
+    _start_report(arguments[0], options)
     if pkgutil.get_importer(path) is not None or path.endswith(".pyc"):
         runpy.run_path(path, run_name="__main__")
     else:

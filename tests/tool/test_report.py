@@ -131,6 +131,13 @@ def test_threads(tmp_path):
     assert (row["calls"], row["by_fastrelu"]) == (2000, 2000)
 
 
+def test_no_report_of_what_does_not_start(tmp_path):
+    command = [sys.executable, "-m", "fastrelu", "run", "--report", "none.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_json_needs_a_file(tmp_path):
     command = [sys.executable, "-m", "fastrelu", "run", "--json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
