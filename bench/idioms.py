@@ -91,49 +91,45 @@ def check(idiom, elements):
     np.testing.assert_allclose(*results, rtol=1e-5, err_msg=f"{idiom.numpy}: {idiom.call}")
 
 
-def measure(idiom, elements, threads, seconds):
+def measure(idiom, elements, threads, seconds, clock=time.perf_counter):
     """Return the seconds of the line, and those of the call on each number of threads."""
     names = operands(elements) | {"fastrelu": fastrelu}
     written = f"global {idiom.written}" if idiom.written else "pass"
-    timers = [Timer(idiom.numpy, written, globals=names)]
+    timers = [Timer(idiom.numpy, written, clock, names)]
     for n in threads:
-        timers.append(Timer(idiom.call, f"fastrelu.set_num_threads({n})", globals=names))
+        timers.append(Timer(idiom.call, f"fastrelu.set_num_threads({n})", clock, names))
     rounds = time_interleaved(timers, time.perf_counter() + seconds)
     return [min(timings) for timings in rounds]
 
 
-def measure_once(idiom, elements, threads, seconds):
-    """Return the same as `measure`, with what is written as it was before each call."""
-    names = operands(elements) | {"fastrelu": fastrelu}
+def measure_once(idiom, elements, seconds, clock):
+    """Return the seconds of line and call on one thread, from the same operands each time."""
+    names = operands(elements)
     names["before"] = names[idiom.written].copy()
     restore = f"global d, x, y, z; {idiom.written}[...] = before"
-    calls = [(idiom.numpy, 1), *((idiom.call, n) for n in threads)]
-    timers = [
-        Timer(call, f"{restore}; fastrelu.set_num_threads({n})", globals=names) for call, n in calls
-    ]
+    timers = [Timer(code, restore, clock, names) for code in (idiom.numpy, idiom.call)]
     best, until = [float("inf")] * len(timers), time.perf_counter() + seconds
     while time.perf_counter() < until:
         best = [min(least, timer.timeit(1)) for least, timer in zip(best, timers, strict=True)]
     return best
 
 
-def write_factors(elements, threads, seconds, path):
-    """Measure what the finder knows, and write its table."""
+def write_factors(elements, seconds, path):
+    """Measure what the finder knows by the processor's time on one thread; write its table."""
     about, here = config(), machine()
     table = {
         **{"dtype": "float32", "elements": elements, "cpu": here["cpu"], "numpy": about["numpy"]},
         **{"fastrelu": about["version"], "isa": about["isa in use"], "factors": {}},
     }
-    with whole_file("--find", path) as write:
+    with whole_file("--find", path) as write, fastrelu.num_threads(1):
         for name, idiom in idioms_of_find().items():
             check(idiom, elements)
-            timed = measure_once if idiom.written else measure
-            by_hand, *one_pass = timed(idiom, elements, threads, seconds)
-            times = {
-                str(n): float(f"{by_hand / s:.2g}") for n, s in zip(threads, one_pass, strict=True)
-            }
-            table["factors"][name] = times
-            print(f"| {name} | `{idiom.numpy}` | `{idiom.call}` |", times, flush=True)
+            if idiom.written:
+                by_hand, one_pass = measure_once(idiom, elements, seconds, time.process_time)
+            else:
+                by_hand, one_pass = measure(idiom, elements, [1], seconds, time.process_time)
+            factor = table["factors"][name] = float(f"{by_hand / one_pass:.2g}")
+            print(f"| {name} | `{idiom.numpy}` | `{idiom.call}` | {factor} |", flush=True)
         write(as_json(table))
 
 
@@ -151,7 +147,7 @@ def main():
     np.ones(MAX_HEAP_ARRAY, np.uint8)  # and freed: smaller arrays then reuse their memory
     print_machine({"fastrelu": config(), "machine": machine()})
     if options.find:
-        write_factors(options.elements, threads, options.seconds, factors.FILE)
+        write_factors(options.elements, options.seconds, factors.FILE)
         return
     print(f"float32, {options.elements} elements: how many times faster is one pass?\n")
     columns = [f"{n} thread{'s' * (n > 1)}" for n in threads]

@@ -133,7 +133,7 @@ def printed(row):
     """Return a finding in three lines or fewer."""
     cell = f"cell {row['cell']}:" if row["cell"] is not None else ""
     where = f"{row['path']}:{cell}{row['line']}:{row['column']}"
-    times = f"  {row['factor']:.1f} times faster" if row["factor"] else ""
+    times = f"  {row['factor']:g} times faster" if row["factor"] else ""
     lines = [
         f"{where}: {row['idiom']}",
         f"    {_one_line(row['found'])}",

@@ -16,13 +16,13 @@ def table():
 
 def factor(idiom):
     """Return how many times faster the replacement of an idiom is on one thread, or None."""
-    return table()["factors"].get(idiom, {}).get("1")
+    return table()["factors"].get(idiom)
 
 
 def conditions():
     """Return in one line of what and where the factors were measured."""
     found = table()
     return (
-        f"{found['dtype']}, {found['elements']:,} elements, one thread; {found['cpu']}, "
-        f"fastrelu {found['fastrelu']} ({found['isa']}), NumPy {found['numpy']}"
+        f"{found['dtype']}, {found['elements']:,} elements, processor time on one thread; "
+        f"{found['cpu']}, fastrelu {found['fastrelu']} ({found['isa']}), NumPy {found['numpy']}"
     )

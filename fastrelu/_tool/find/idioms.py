@@ -174,7 +174,7 @@ EXPRESSIONS = (
     Idiom(
         "leaky by where",
         "leaky_relu(x, a)",
-        (NAN, ZERO, FLOATS),
+        (ZERO, FLOATS),
         (
             "np.where(x > 0, x, a * x)",
             "np.where(x >= 0, x, a * x)",

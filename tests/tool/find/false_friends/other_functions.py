@@ -136,6 +136,12 @@ def changed_in_place(x):
     return np.where(mask, x, 0)
 
 
+def mask_changed(x):
+    mask = x > 0
+    mask[0] = True
+    return x * mask
+
+
 def bound_twice(x, y, flag):
     mask = x > 0
     if flag:
