@@ -45,12 +45,11 @@ def run(argv, parser_class):
     int
         The exit status.
     """
-    parser = _parser(parser_class)
-    options = parser.parse_intermixed_args(argv)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
-    progress = Progress()
+    parser, progress = _parser(parser_class), Progress()
     try:
+        options = parser.parse_intermixed_args(argv)
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="replace")
         return _run(options, progress)
     except BadInputError as error:
         progress.clear()
