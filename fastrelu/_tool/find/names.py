@@ -124,10 +124,7 @@ class Scope:
                     used = [index]
                 case ast.Call(func=ast.Name(id="range" | "int" | "slice"), args=args):
                     used = args
-            for expression in filter(None, used):
-                if not isinstance(expression, ast.Compare):
-                    names = (n.id for n in ast.walk(expression) if isinstance(n, ast.Name))
-                    places.update(names)
+            places.update(name for expression in used for name in _terms_of_index(expression))
         return places
 
     @cached_property
@@ -235,6 +232,15 @@ class Scope:
     def _change(self, target, statement):
         if (path := path_of(target)) is not None:
             self.changed.setdefault(path, []).append(statement)
+
+
+def _terms_of_index(node):
+    """Yield the names of which an index is computed, and not those of arrays in it."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.BinOp):
+        yield from _terms_of_index(node.left)
+        yield from _terms_of_index(node.right)
 
 
 def path_of(node):
