@@ -52,6 +52,11 @@ def test_floats(dtype):
     assert not any(map(differs, actual, expected))
 
 
+def test_strides_are_those_of_the_operand_that_is_not_broadcast():
+    x, y = torch.randn(3, 1), torch.randn(4, 3).T
+    assert add_relu(x, y).stride() == add_relu(y, x).stride() == pytorch(x, y).stride()
+
+
 @pytest.mark.parametrize("dtype", INTEGERS, ids=str)
 def test_integers_wrap(dtype):
     x = torch.arange(-200, 200).to(dtype)

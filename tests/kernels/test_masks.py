@@ -362,6 +362,18 @@ def refusal(call, error, start, end):
     assert message.endswith(end)
 
 
+def test_a_mask_has_no_byte_to_spare(functions):
+    def check(n):
+        x, fits, long = np.ones(n, "f4"), np.zeros(n // 8, "u1"), np.zeros(n // 8 + 1, "u1")
+        assert functions.relu_with_mask(x, mask=fits)[1] is fits
+        with pytest.raises(ValueError, match="its shape is"):
+            functions.relu_with_mask(x, mask=long)
+        with pytest.raises(ValueError, match="its shape is"):
+            functions.relu_backward_from_mask(x, long)
+
+    assert failing(check, [0, 8, 64, 1024]) == []
+
+
 def test_what_relu_with_mask_refuses(functions):
     def check(case):
         bad_out, bad_mask, error, start, end = REFUSED[case]

@@ -300,6 +300,31 @@ def test_the_error_of_a_sum_is_within_its_bound(implementation, dtype, result):
     assert failing(check, [*cases]) == []
 
 
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [([2048, 1, 2**-14], 2050), ([2050, 1 - 2**-11, 2**-11 - 2**-14], 2050)],
+)
+def test_a_sum_of_float16_is_rounded_once(implementation, elements, expected):
+    """As a float32 it would be half-way between two of float16, and be rounded to the other."""
+    x = np.array(elements, "e")
+    assert implementation.relu_sum(x) == expected
+    sums = implementation.relu_sum(np.tile(x[:, None], 40), 0)
+    np.testing.assert_array_equal(sums, np.full(40, expected, "e"))
+
+
+def test_a_mean_whose_fours_overflow(implementation):
+    x = np.full(1000, np.finfo("f4").max)
+    with np.errstate(all="raise"):
+        assert implementation.relu_mean(x) == x[0]
+
+
+def test_dtype_counts_where_out_is_of_another(implementation):
+    x, out = np.zeros(128, "f4"), np.zeros((), "f4")
+    x[::32] = [2**24, 1, 1, 1]  # which are added in float32 first where the sum is one
+    assert implementation.relu_sum(x) == 2**24 + 2
+    assert implementation.relu_sum(x, dtype="f8", out=out) == 2**24 + 4
+
+
 def test_a_long_sum_is_more_accurate_than_that_of_numpy(implementation):
     for dtype in "ef":
         x = abs(values_of(dtype, 60_000, 3)) / np.dtype(dtype).type(8)

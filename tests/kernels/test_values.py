@@ -1,5 +1,6 @@
 """What comes out, bit for bit: every pattern of the small types, the edge values of the large."""
 
+import ctypes
 import itertools
 import platform
 from decimal import Decimal
@@ -429,6 +430,13 @@ def test_objects_of_maximum(implementation):
         np.testing.assert_array_equal(implementation.relu(x), np.maximum(0, x))
 
     assert failing(check, [value for value in OBJECTS if value == value]) == []
+
+
+def test_an_element_that_was_never_set_is_none(implementation):
+    x = np.empty(3, object)
+    ctypes.memset(x.ctypes.data, 0, x.nbytes)  # as C may leave it
+    with pytest.raises(TypeError, match="'NoneType' and 'int'"):
+        implementation.relu(x)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,38 @@ def test_the_handler_that_is_set_stays_set_after_an_error():
     assert get_handler_name(ones(4)) == "default_allocator"
 
 
+class Handler(ctypes.Structure):
+    """NumPy's PyDataMem_Handler."""
+
+    _fields_ = (
+        ("name", ctypes.c_char * 127),
+        ("version", ctypes.c_uint8),
+        ("allocator", ctypes.c_void_p * 5),
+    )
+
+
+def test_the_handler_that_a_program_sets_is_used():
+    python = ctypes.pythonapi
+    python.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    python.PyCapsule_New.restype = ctypes.py_object
+    python.PyCapsule_New.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    table = python.PyCapsule_GetPointer(np._core._multiarray_umath._ARRAY_API, None)
+    table = ctypes.cast(table, ctypes.POINTER(ctypes.c_void_p))
+    set_handler = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(table[304])
+    default = ctypes.cast(table[306], ctypes.POINTER(ctypes.py_object))[0]
+    copied = Handler.from_address(python.PyCapsule_GetPointer(default, b"mem_handler"))
+    handler = Handler.from_buffer_copy(copied)
+    handler.name = b"a program's"
+    x = ones(4)
+    set_handler(python.PyCapsule_New(ctypes.addressof(handler), b"mem_handler", None))
+    try:
+        assert get_handler_name(fastrelu.relu(x)) == "a program's"
+        assert get_handler_name() == "a program's"
+    finally:
+        set_handler(default)
+
+
 def test_the_handler_that_is_set_stays_set_without_memory():
     x = ones(4)
     for _ in allocations_fail_in_turn(lambda: fastrelu.relu(x)):
@@ -299,6 +331,21 @@ def test_what_goes_back_leaves_no_address_space():
     for _ in range(50):
         fastrelu.relu(x)
     assert address_space() - before <= 8 * MIB
+
+
+@linux
+def test_memory_that_is_kept_makes_room_for_numpys():
+    code = f"""
+import resource, numpy as np, fastrelu
+x = np.ones({100 * MIB}, "i1").view(type("Subclass", (np.ndarray,), {{}}))
+fastrelu.set_cache_limit({512 * MIB})
+fastrelu.relu(np.asarray(x)[:{60 * MIB}])
+used = next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]
+resource.setrlimit(resource.RLIMIT_AS, (int(used) * 1024 + {50 * MIB},) * 2)
+assert fastrelu.relu(x).all()
+assert fastrelu.cache_info().bytes_held == 0
+"""
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=TIMEOUT)
 
 
 @linux

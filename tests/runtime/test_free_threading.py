@@ -197,12 +197,19 @@ def test_children_of_a_fork_can_patch():
         with fastrelu.patched_numpy():
             pass
 
+    def patch_in_a_thread():  # which does not have what the thread that forked had
+        thread = threading.Thread(target=patch, daemon=True)
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive()
+
     def work(number):
         while number and not forked.is_set():
             patch()
         try:
             for _ in range(0 if number else FORKS):
                 in_child(patch)
+                in_child(patch_in_a_thread)
         finally:
             forked.set()
 

@@ -176,6 +176,23 @@ def test_in_place_and_shifted_overlap(
     assert failing(check, itertools.product([0, 1, 8, 64, 5000], [True, False])) == []
 
 
+@pytest.mark.parametrize("each", [(0, 1), (1, 0)])
+def test_a_thread_moves_one_byte_at_least(each):
+    before = _core.get_thresholds()
+    with pytest.raises(ValueError, match="one byte"):
+        _core.set_thresholds(1, each[0], 1, each[1], 1, 0, 1)
+    assert _core.get_thresholds() == before
+
+
+@pytest.mark.parametrize("threads", [2, 3, 5])
+def test_each_element_is_computed_once(threads, chunked):
+    chunked(threads)
+    x = np.zeros(19 * MIN_CHUNK, "i4")
+    for _ in range(50):
+        fastrelu.add_relu(x, 1, out=x)
+    np.testing.assert_array_equal(x, 50)
+
+
 @pytest.mark.parametrize("step", [0, 1, 4, -2])
 def test_an_output_that_overlaps_itself_is_written_in_order(step, implementation, chunked):
     chunked(4)
@@ -735,5 +752,7 @@ def test_the_copy_that_is_the_limit_of_benchmarks(streaming, random_values, asse
     assert _core.get_thresholds() == before
     with pytest.raises(ValueError, match="as many bytes"):
         _core.copy(x, y[1:], streaming=streaming)
+    with pytest.raises(ValueError, match="writable"):
+        _core.copy(x, np.broadcast_to(y, y.shape), streaming=streaming)
     with fastrelu.num_threads(2):
         _core.copy(x[:0], y[:0], streaming=streaming)

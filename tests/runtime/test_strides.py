@@ -158,6 +158,36 @@ def test_new_outputs_have_the_layout_of_numpys(
     assert failing(check, range(40)) == []
 
 
+@pytest.mark.parametrize("step", [8, 0, -8])
+def test_axes_of_the_same_stride_keep_their_order(step):
+    memory = np.arange(100, dtype="f4")
+    x = np.lib.stride_tricks.as_strided(memory[50:], (3, 4, 5), (step, step, 4))
+    assert fastrelu.relu(x).strides == np.positive(x).strides
+
+
+@pytest.mark.parametrize("dtype", ["i1", "f4", "d"])
+@pytest.mark.usefixtures("in_chunks")
+def test_long_rows_at_any_address(implementation, dtype, random_values, assert_same_bits):
+    x = random_values(dtype, 5 * 1501, 7).reshape(5, 1501)
+    for gap in range(1, 18):
+        memory = np.ones((5, 1501 + gap), dtype)
+        implementation.relu(x, memory[:, :1501])
+        assert_same_bits(memory[:, :1501], reference.relu(x))
+        assert (memory[:, 1501:] == 1).all()
+
+
+@pytest.mark.parametrize("dtype", ["i1", "f4", "d"])
+@pytest.mark.parametrize("gap", [0, 1])
+def test_a_short_row_beside_arrays(gap, implementation, dtype, assert_same_bits):
+    for n, shift in itertools.product([3, 7, 16, 40], range(0, 20, 3)):
+        row = np.arange(n).astype(dtype)
+        x, memory = np.ones((2, 300 * (n + gap) + shift), dtype)
+        x, out = (a[shift:].reshape(300, n + gap)[:, :n] for a in (x, memory))
+        implementation.add_relu(x, row, out)
+        assert_same_bits(out, np.broadcast_to(row + row.dtype.type(1), out.shape))
+        assert memory.sum() == memory.size + 300 * row.sum()
+
+
 @pytest.mark.parametrize("dtype", ["i1", "f4"])
 @pytest.mark.usefixtures("in_chunks")
 def test_overlapping_views(implementation, dtype, random_values, assert_same_bits):

@@ -315,6 +315,18 @@ def test_casts(assert_status, n_inputs):
     assert failing(check, itertools.product(casts, [1, 2, -1], masks)) == []
 
 
+@pytest.mark.parametrize(("dtype", "asked_for"), ["de", "df", "dg", "gd"])
+def test_casts_of_many_elements(implementation, dtype, asked_for):
+    """NumPy casts them part by part, between its calls of the loop."""
+    largest = np.finfo(dtype).max
+    signalling = np.array(0x7FF0000000000001, "u8").view("d")
+    x = np.tile(np.array([largest, -largest, 1], dtype), 7000)
+    if dtype == "d":
+        x[::5] = signalling
+    ours = reported(implementation.relu_backward, x, x, dtype=asked_for)
+    assert ours == reported(np.maximum, x, x, dtype=asked_for)
+
+
 def test_dtype_asked_for(assert_status, n_inputs):
     def check(dtype):
         x = np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -1.5])
@@ -329,6 +341,18 @@ def test_python_numbers(assert_status, n_inputs):
         assert_status(*[[value] * 3] * n_inputs)
 
     assert failing(check, [np.nan, -np.nan, np.inf, -np.inf, -0.0, 5e-324]) == []
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_python_numbers_beside_an_array(implementation, dtype):
+    x = np.ones(9, dtype)
+
+    def check(number):
+        theirs = reported(np.add, x, number)
+        assert reported(implementation.add_relu, x, number) == theirs
+        assert reported(implementation.relu_backward, number, x) == theirs
+
+    assert failing(check, [1e5, 1e39, -1e300, 1e-9, 1e-46, 5e-324, np.inf, np.nan, 10**5]) == []
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, np.float32(np.nan)], ids=repr)
@@ -379,6 +403,15 @@ def test_reference(random_values, dtype, layout):
     for name in QUIET:
         if has_loop(UFUNCS[name], dtype):
             getattr(reference, name)(*[x] * OPERATIONS[name].inputs)
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in QUIET])
+def test_the_reference_reports_nothing_that_it_does_not_write(name):
+    largest, nowhere = np.full(9, np.finfo("f8").max), np.zeros(9, bool)
+    for signs in itertools.product([1, -1], repeat=OPERATIONS[name].inputs):
+        inputs = [sign * largest for sign in signs]
+        out = np.zeros(9)
+        assert reported(getattr(reference, name), *inputs, out=out, where=nowhere) == set()
 
 
 @pytest.mark.parametrize("garbage", [0x7FF0000000000001, 0x7F0000001000], ids=["nan", "subnormal"])

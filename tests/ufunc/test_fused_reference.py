@@ -136,6 +136,15 @@ def test_bool_is_the_logical_or():
     assert result.tolist() == [1, 1, 0]
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"), [("add_relu", [1, 1, 0, 1]), ("clipped_relu", [1, 0, 0, 0])]
+)
+def test_two_bools_give_the_default_integer(implementation, name, expected):
+    x, y = np.array([True, True, False, False]), np.array([True, False, False, True])
+    result = getattr(implementation, name)(x, y)
+    assert (result.dtype, result.tolist()) == (int, expected)
+
+
 def test_objects_of_no_dimensions_give_the_integer_where_they_are_below_zero():
     x, y = np.array(-2.5, object), np.array(1.0, object)
     for below in (reference.add_relu(x, y), reference.subtract_relu(x, y)):

@@ -537,6 +537,25 @@ def test_a_number_beside_an_array_gives_what_the_reference_gives(name, dtype):
     assert failing(check, product(NUMBERS, [0, 1])) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        (name, char)
+        for name in OF_TWO_INPUTS
+        for char in OPERATIONS[name].types
+        if char not in "efd"
+    ],
+)
+def test_an_integer_that_does_not_fit_the_array_is_refused(name, dtype):
+    info = np.iinfo(dtype)
+    ufunc, x = getattr(fastrelu, name), np.ones(9, dtype)
+    for number in (info.min, info.max):
+        assert ufunc(x, number).dtype == dtype
+    for number in (info.min - 1, info.max + 1):
+        with pytest.raises(OverflowError):
+            ufunc(x, number)
+
+
 @pytest.mark.parametrize("layout", ["c", "fortran", "step_2", "transposed_3d", "zero_d"])
 @pytest.mark.parametrize("dtype", [*"bQefg"])
 def test_backward_of_itself_is_maximum_of_itself(dtype, layout):

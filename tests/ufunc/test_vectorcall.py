@@ -57,6 +57,7 @@ def test_pointer_that_is_not_called(ufunc):
 
 def test_pointers_that_differ(ufunc):
     assert not is_vectorcall_at(found(), ufunc, np.add, fastrelu.relu)
+    assert not is_vectorcall_at(found(), ufunc, fastrelu.relu, np.add)
     assert not is_vectorcall_at(found(), fastrelu.relu, *WITNESSES)
 
 
