@@ -13,7 +13,9 @@ import contextlib
 import dataclasses
 import datetime
 import fnmatch
+import functools
 import hashlib
+import importlib
 import importlib.util
 import json
 import os
@@ -35,6 +37,7 @@ from pathlib import Path
 SCRIPT = Path(__file__).resolve()
 ROOT = SCRIPT.parents[1]
 LIST = SCRIPT.with_name("mutations.toml")
+SHAPES = "tests/proofs/check_shapes.sh"
 LIMIT = 300  # seconds that a command may take, unless its mutation may hang
 MEMORY = 16 << 30  # bytes of address space, for a break that asks for ever more
 
@@ -66,6 +69,7 @@ class Mutation:
     tests: tuple = ()  # arguments of pytest
     keywords: str = ""  # its -k
     driver: str = ""  # or the options of the kernels' check in C, from "--set NAME" on
+    shapes: str = ""  # or the parts of tests/proofs/check_shapes.sh
     sets: tuple = DEFAULT_SETS  # the instruction sets that are built, beside the scalar one
     needs: tuple = ()  # modules, without which it is skipped
     hangs: int = 0  # it may hang: after so many seconds it is caught
@@ -74,7 +78,7 @@ class Mutation:
     @property
     def command(self):
         """What it shares with other mutations: one run shows that these tests pass unbroken."""
-        return Command(self.sets, self.keywords, self.driver, self.needs)
+        return Command(self.sets, self.keywords, self.driver, self.shapes, self.needs)
 
     @property
     def label(self):
@@ -86,7 +90,16 @@ class Command:
     sets: tuple
     keywords: str
     driver: str
+    shapes: str
     needs: tuple
+
+    @property
+    def compiler(self):
+        return next((EMULATED[name][0] for name in self.sets if name in EMULATED), "gcc")
+
+    @property
+    def emulator(self):
+        return next((EMULATED[name][1] for name in self.sets if name in EMULATED), [])
 
 
 def load(path=LIST):
@@ -105,6 +118,19 @@ def load(path=LIST):
             entry = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
             mutations.append(Mutation(area=area, **entry))
     return mutations
+
+
+def check_texts(mutations):
+    """Refuse mutations whose old text does not stand in its file, or not once."""
+    lines = []
+    for mutation in mutations:
+        count = (ROOT / mutation.file).read_text().count(mutation.old)
+        if count != 1:
+            lines.append(
+                f"{mutation.label}: {mutation.file} has its old text {count} times, not once"
+            )
+    if lines:
+        raise ListError("\n".join(lines))
 
 
 def lacking(mutation):
@@ -179,6 +205,7 @@ class Tree:
 
     def __init__(self, folder, files, processes):
         self.folder, self.processes = folder, processes
+        self.cythonized, self.cpu = None, 0.0
         for name in files:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
@@ -187,6 +214,7 @@ class Tree:
         } | {
             "CCACHE_NOHASHDIR": "1",
             "PYTHONPATH": str(folder),
+            "CC": "ccache gcc -w",  # of the shapes
             "PYTHONDONTWRITEBYTECODE": "1",  # a .pyc may be taken for that of a file as long
         }
 
@@ -194,11 +222,6 @@ class Tree:
     def broken(self, mutation):
         path = self.folder / mutation.file
         text = path.read_text()
-        if text.count(mutation.old) != 1:
-            raise ListError(
-                f"{mutation.label}: {mutation.file} has its old text {text.count(mutation.old)} "
-                "times instead of once"
-            )
         path.write_text(text.replace(mutation.old, mutation.new))
         try:
             yield
@@ -212,46 +235,40 @@ class Tree:
 
     def build(self, command):
         """Build the extension or the driver, with some instruction sets. Return what fails."""
+        if command.shapes:
+            return None  # its script builds
         sets = list(dict.fromkeys([*command.sets, "scalar"]))  # the driver compares with scalar
-        lists = Path("build", "-".join(sets))
+        lists = f"build/{'-'.join(sets)}"
         (self.folder / lists / "kernels").mkdir(parents=True, exist_ok=True)
-        with open(self.folder / lists / "kernels" / "isa.inc", "w") as file:
+        with open(self.folder / lists / "kernels/isa.inc", "w") as file:
             file.writelines(f"ISA({name})\n" for name in sets)
-        compiler = next((EMULATED[name][0] for name in command.sets if name in EMULATED), "gcc")
-        extension = runpy.run_path(str(self.folder / "setup.py"))["make_extension"]
-        described = extension(sys.platform, False, numpy_include())
-        flags = [flag for flag in described.extra_compile_args if flag not in ("-O2", "-Wextra")]
-        include = [f"-I{lists}", "-Icsrc"]
-        python = [f"-I{described.include_dirs[-1]}", f"-I{sysconfig.get_paths()['include']}"]
-        python += [f"-D{name}={value}" for name, value in described.define_macros]
-        sources = [*Path(self.folder, "csrc/kernels").glob("*.c")]
-        sources += [*Path(self.folder, "csrc/runtime").glob("*.c")]
-        sources += [Path(self.folder, f"csrc/kernels/isa/{name}.c") for name in sets]
+        patterns = [f"csrc/kernels/isa/{name}.c" for name in sets]
         if command.driver:
-            sources += Path(self.folder, "tests/kernels/driver").glob("*.c")
+            patterns += ["csrc/kernels/*.c", "csrc/runtime/*.c", "tests/kernels/driver/*.c"]
+            target = ["-o", "build/driver"]
         else:
             status, output = self.cythonize()
-            if status:
+            if status != 0:
                 return output
-            sources += [*Path(self.folder, "csrc/python").glob("*.c")]
-            sources.append(self.folder / "build/_core.c")
+            patterns += ["csrc/*/*.c", "build/*.c"]
+            suffix = sysconfig.get_config_var("EXT_SUFFIX")
+            target = ["-shared", "-o", f"fastrelu/_core{suffix}"]
+        flags, flags_of_python = flags_of_extension()
         objects = []
-        for source in sorted(source.relative_to(self.folder) for source in sources):
-            level = "-O1" if source.parent.name == "isa" else "-O2"
-            needed = python if source.parent.name in ("python", "build") else []
-            objects.append(f"build/{source.parent.name}-{source.stem}.o")
-            compile_one = [compiler, level, *flags, "-w", "-fPIC", *include, *needed]
-            status, output = self.run(["ccache", *compile_one, "-c", source, "-o", objects[-1]])
-            if status:
+        for source in sorted(path for pattern in patterns for path in self.folder.glob(pattern)):
+            part = source.parent.name
+            objects.append(f"build/{part}-{source.stem}.o")
+            compile_one = ["ccache", command.compiler, f"-I{lists}", *flags]  # before csrc
+            if part == "isa":  # which -O2 compiles in three times the time of -O0
+                calls_little = command.driver and not command.emulator and source.stem != "scalar"
+                compile_one.append("-O0" if calls_little else "-O1")
+            compile_one += flags_of_python * (part in ("python", "build"))
+            compile_one += ["-c", source.relative_to(self.folder), "-o", objects[-1]]
+            status, output = self.run(compile_one)
+            if status != 0:
                 return output
-        suffix = sysconfig.get_config_var("EXT_SUFFIX")
-        target = (
-            ["-o", "build/driver"]
-            if command.driver
-            else ["-shared", "-o", f"fastrelu/_core{suffix}"]
-        )
-        status, output = self.run([compiler, *objects, *target, "-lm", "-lpthread"])
-        return output if status else None
+        status, output = self.run([command.compiler, *objects, *target, "-lm", "-lpthread"])
+        return None if status == 0 else output
 
     def cythonize(self):
         source, made = self.folder / "fastrelu/_core.pyx", self.folder / "build/_core.c"
@@ -261,23 +278,33 @@ class Tree:
         self.cythonized = text
         return self.run([sys.executable, "-m", "cython", source, "-o", made])
 
-    cythonized = None
-    cpu = 0.0
-
     def test(self, command, tests, limit=LIMIT):
         """Return the status of the tests, None if they took too long, and their output."""
+        if command.shapes:
+            return self.run(["bash", SHAPES, *command.shapes.split()], limit)
         if command.driver:
-            emulator = next((EMULATED[name][1] for name in command.sets if name in EMULATED), [])
-            return self.run([*emulator, "build/driver", "--first", *command.driver.split()], limit)
+            driver = [*command.emulator, "build/driver", "--first", *command.driver.split()]
+            return self.run(driver, limit)
         options = ["-q", "-x", "--tb=no", "--no-header", "-p", "no:cacheprovider"]
         keywords = ["-k", command.keywords] if command.keywords else []
         return self.run([sys.executable, "-m", "pytest", *options, *keywords, *tests], limit)
 
 
-def numpy_include():
+@functools.cache
+def flags_of_extension():
+    """Return the compiler's flags of all files, and those of what includes Python.h."""
     import numpy as np
 
-    return np.get_include()
+    try:
+        importlib.import_module("Cython")
+        make_extension = runpy.run_path(str(ROOT / "setup.py"))["make_extension"]
+    except ImportError as error:
+        raise ListError(f"{error}: pip install 'setuptools>=77' cython") from None
+    extension = make_extension(sys.platform, False, np.get_include())
+    includes = [np.get_include(), sysconfig.get_paths()["include"]]
+    macros = [f"-D{name}={value}" for name, value in extension.define_macros]
+    flags = [*extension.extra_compile_args, "-w", "-fPIC", "-Icsrc"]
+    return flags, [*macros, *(f"-I{folder}" for folder in includes)]
 
 
 def meet(tree, mutation):
@@ -289,7 +316,7 @@ def meet(tree, mutation):
         status, output = tree.test(mutation.command, mutation.tests, mutation.hangs or LIMIT)
     if status is None and not mutation.hangs:
         return "too slow", f"the tests took more than {LIMIT} s"
-    if status == (2 if mutation.driver else 5):
+    if status == (2 if mutation.driver or mutation.shapes else 5):
         return "no tests", last_line(output)
     return ("passed", "") if status == 0 else ("caught", what_failed(output, status))
 
@@ -331,7 +358,9 @@ class State:
             folder, _, file = name.rpartition("/")
             if (
                 name.startswith(("csrc/", "fastrelu/", "setup.py"))
-                or (folder == "tests/kernels/driver" if command.driver else name in tested)
+                or (command.driver and folder == "tests/kernels/driver")
+                or (command.shapes and name.startswith("tests/proofs/"))
+                or name in tested
                 or (folder == "tests" and file.endswith(".py") and file != SCRIPT.name)
             ):
                 total.update(digest.digest())
@@ -401,28 +430,31 @@ class Run:
             shutil.rmtree(self.work, ignore_errors=True)
 
     def check_unbroken(self):
-        """Run the tests without a break. Return the status of a failure, or 0."""
-        tests, left = collections.defaultdict(set), {}
+        """Run the tests without a break, file by file. Return the status of a failure, or 0."""
+        tests, left, failed = collections.defaultdict(set), {}, 0
         for mutation in self.mutations:
             if not lacking(mutation):
-                tests[mutation.command].update(mutation.tests)
-        for command in tests:
-            key = self.state.key(command, sorted(tests[command]))
+                for test in mutation.tests or [""]:
+                    tests[mutation.command, test.partition("::")[0]].add(test)
+        for (command, file), named in tests.items():
+            named = sorted(named - {""})
+            key = self.state.key(command, named)
             if key not in self.state.kept:
-                left[command] = key
+                left[command, file] = named, key
 
-        def check(tree, command):
-            failed = tree.build(command)
-            return (1, failed) if failed else tree.test(command, sorted(tests[command]), 12 * LIMIT)
+        def check(tree, unit):
+            failed = tree.build(unit[0])
+            return (1, failed) if failed else tree.test(unit[0], left[unit][0])
 
-        for command, (status, output), cpu in self.each(check, left):
-            if status != 0:
-                names = f"{command} {' '.join(sorted(tests[command]))}"
+        for unit, (status, output), cpu in self.each(check, left):
+            named, key = left[unit]
+            if status == 0:
+                self.state.put(key, {"met": "passed", "by": "unbroken", "cpu": cpu})
+            else:
+                failed = 2
                 self.progress.clear()
-                print(f"{output}\nmutate.py: this fails without a break: {names}", file=sys.stderr)
-                return 2
-            self.state.put(left[command], {"met": "passed", "by": "unbroken", "cpu": cpu})
-        return 0
+                print(f"{output}\n{named or unit} fails without a break", file=sys.stderr)
+        return failed
 
     def meet_all(self):
         """Meet all mutations that have no result yet, and report. Return the status."""
@@ -535,8 +567,10 @@ def chosen(mutations, args):
     return mutations
 
 
-def limit_processes():
-    """Keep what a break starts from filling the memory, or the disk with its image."""
+def set_limits_and_signals():
+    """Keep a break from filling the memory, or the disk with its image, and be ended in order."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = resource.getrlimit(resource.RLIMIT_AS)[1]
     if most == resource.RLIM_INFINITY or most > MEMORY:
@@ -544,8 +578,6 @@ def limit_processes():
 
 
 def main(argv=None):
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     args = parse(argv)
     try:
         mutations = chosen(load(), args)
@@ -558,7 +590,9 @@ def main(argv=None):
                 raise ListError(f"there is no {program}: on Debian, apt-get install {program}")
         if args.sample:
             print(f"{len(mutations)} drawn by --seed {args.seed}", flush=True)
-        limit_processes()
+        check_texts(mutations)
+        flags_of_extension()
+        set_limits_and_signals()
         return int(Run(args, mutations)())
     except ListError as error:
         print(f"mutate.py: {error}", file=sys.stderr)
