@@ -343,6 +343,12 @@ def test_python_numbers(assert_status, n_inputs):
     assert failing(check, [np.nan, -np.nan, np.inf, -np.inf, -0.0, 5e-324]) == []
 
 
+def test_the_least_sum_of_float16_that_overflows(implementation):
+    x = np.full(40, 65504, "e")
+    assert reported(implementation.add_relu, x, np.full(40, 15, "e")) == set()
+    assert reported(implementation.add_relu, x, np.full(40, 16, "e")) == {"overflow"}
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_python_numbers_beside_an_array(implementation, dtype):
     x = np.ones(9, dtype)

@@ -110,6 +110,15 @@ def test_write(folder, capsys):
             "import fastrelu as fr\nimport numpy as np\ny = lambda x: np.maximum(x, 0)\n",
             "import fastrelu as fr\nimport numpy as np\ny = lambda x: fr.relu(x)\n",
         ),
+        "an import that is there": (
+            "import numpy as np\nimport fastrelu\ny = lambda x: np.maximum(x, 0)\n",
+            "import numpy as np\nimport fastrelu\ny = lambda x: fastrelu.relu(x)\n",
+        ),
+        "one within another": (
+            "import numpy as np\ny = lambda x, w: np.maximum(np.where(x > 0, x, 0) @ w, 0) + x\n",
+            "import fastrelu\nimport numpy as np\n"
+            "y = lambda x, w: fastrelu.relu(fastrelu.relu(x) @ w) + x\n",
+        ),
         "carriage returns": (
             "import numpy as np\r\ny = lambda x: np.maximum(x, 0)\r\n",
             "import fastrelu\r\nimport numpy as np\r\ny = lambda x: fastrelu.relu(x)\r\n",

@@ -14,6 +14,7 @@ def more_than_zero(x, y, eps, t, a, b, c, g):
     np.maximum(y * a, x)
     np.maximum(x, 3 * x)  # a slope above 1: the other branch
     np.maximum(x, -0.5 * x)
+    np.clip(x, 0, -1)  # a bound below 0
     np.maximum.reduce(x)
     np.maximum.accumulate(x, 0)
     np.maximum.outer(x, 0)
