@@ -244,7 +244,8 @@ class Tree:
             file.writelines(f"ISA({name})\n" for name in sets)
         patterns = [f"csrc/kernels/isa/{name}.c" for name in sets]
         if command.driver:
-            patterns += ["csrc/kernels/*.c", "csrc/runtime/*.c", "tests/kernels/driver/*.c"]
+            patterns += ["csrc/kernels/*.c", "csrc/runtime/*.c", "csrc/check/*.c"]
+            patterns += ["tests/kernels/driver/*.c"]
             target = ["-o", "build/driver"]
         else:
             status, output = self.cythonize()
