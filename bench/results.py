@@ -30,6 +30,7 @@ know of a record is the text "remark" in it, added by hand; it gives the name a 
 TITLE = "fastrelu, by machine"
 OUTPUTS = ("new", "out=", "in place")
 GROUP = ("operation", "output", "dtype")
+CASE = (*GROUP, "elements")
 HEADER = f"{'threads':>7} {'time':>8} {'GB/s':>7} {'faster':>7}"
 NOTES = """\
 time: of fastrelu; GB/s: the bytes that it must read and write, divided by the time; faster: than
@@ -46,7 +47,7 @@ class Result(NamedTuple):
 
     @property
     def heading(self):
-        return f"{self.name} !" if "remark" in self.record else self.name
+        return f"{self.name} !" if self.warnings() else self.name
 
     def about(self):
         """Return lines on the machine, the versions and the command."""
@@ -64,8 +65,8 @@ class Result(NamedTuple):
         yield f"{date}{record['command']}"
         if gap := bench.get("selection", {}).get("gap"):
             yield f"each call after {milliseconds(gap)} of other work"
-        if "remark" in record:
-            yield f"! {record['remark']}"
+        for warning in self.warnings():
+            yield f"! {warning}"
 
     def ours(self):
         """Return the rows of fastrelu by group, elements and threads."""
@@ -84,18 +85,37 @@ class Result(NamedTuple):
             rows[key] = min(row, rows.get(key, row), key=lambda row: row["seconds"])
         return found
 
+    def warnings(self):
+        """Return what its readers must know."""
+        noise = self.record.get("noise", {})
+        return [*filter(None, [self.record.get("remark")]), *noise.get("warnings", [])]
+
+    def best_other(self, row):
+        """Return the fastest row of another library with at most a row's threads, or None."""
+        others = [
+            other
+            for other in self._beside(row)
+            if other["contender"] != "fastrelu" and not other["is_limit"]
+        ]
+        return min(others, key=lambda other: other["seconds"], default=None)
+
+    def best_copy(self, row):
+        """Return the fastest row of a copy with at most a row's threads, or None."""
+        copies = [other for other in self._beside(row) if other["is_limit"]]
+        return max(copies, key=lambda other: other["gigabytes_per_second"], default=None)
+
+    def _beside(self, row):
+        """Return the rows of a row's case with at most as many threads."""
+        return [
+            other
+            for other in self.rows
+            if all(other[name] == row[name] for name in CASE) and other["threads"] <= row["threads"]
+        ]
+
     def times_faster(self, row):
         """Return the least time of the other libraries over that of a row, or None."""
-        case = [row[name] for name in (*GROUP, "elements")]
-        others = [
-            other["seconds"]
-            for other in self.rows
-            if [other[name] for name in (*GROUP, "elements")] == case
-            and other["contender"] != "fastrelu"
-            and not other["is_limit"]
-            and other["threads"] <= row["threads"]
-        ]
-        return min(others) / row["seconds"] if others else None
+        other = self.best_other(row)
+        return other and other["seconds"] / row["seconds"]
 
 
 def load(path):

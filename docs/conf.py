@@ -14,6 +14,7 @@ ROOT = DOCS.parent
 sys.path[:0] = [str(DOCS), str(ROOT / "examples")]
 
 import gallery  # noqa: E402
+import machines  # noqa: E402
 import pictures  # noqa: E402
 
 project = "fastrelu"
@@ -177,6 +178,7 @@ def leave_signature(app, what, name, *arguments):
 
 def write_pictures(app):
     pictures.write_all(DOCS / "pictures")
+    machines.write_all()
 
 
 def setup(app):

@@ -1,5 +1,7 @@
 """The site of docs/: it builds without a warning, its links lead somewhere, its pages load."""
 
+import importlib
+import json
 import operator
 import re
 import shutil
@@ -17,12 +19,22 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 if not (DOCS / "conf.py").is_file():
     pytest.skip("docs/ is not beside these tests", allow_module_level=True)
-for name in ("sphinx", "myst_parser", "numpydoc", "pydata_sphinx_theme", "sphinx_gallery"):
+for name in (
+    "sphinx",
+    "myst_parser",
+    "numpydoc",
+    "pydata_sphinx_theme",
+    "sphinx_gallery",
+    "vl_convert",
+):
     pytest.importorskip(name, reason="builds the site: pip install --group docs")
+
+sys.path.insert(0, str(DOCS))
+import pictures  # noqa: E402
 
 pytestmark = pytest.mark.xdist_group("site")
 
-SOURCES = ["docs", "examples", "bench/forward.svg", "CONTRIBUTING.md", "CHANGELOG.md"]
+SOURCES = ["docs", "examples", "bench", "CONTRIBUTING.md", "CHANGELOG.md"]
 WIDTHS = (400, 1280)
 # Elements that are wider than their place. Code and tables may be, in a frame that scrolls.
 WIDE = """
@@ -170,6 +182,53 @@ def test_pages_in_a_browser(site, pages, chromium, width):
             *chromium.evaluate(WIDE),
         ]
     assert {path: found for path, found in faults.items() if found} == {}
+
+
+CHOOSE = """(async choice => {
+    for (const [name, value] of Object.entries(choice))
+        document.querySelector(`form.results [name=${name}]`).value = value;
+    document.querySelector("form.results").dispatchEvent(new Event("change"));
+    await window.drawn;
+    const marks = [...document.querySelectorAll("#results-faster .mark-symbol path")];
+    const shown = marks.filter(mark => mark.getAttribute("opacity") !== "0");
+    return [shown.length, shown.filter(mark => mark.getAttribute("fill") === "%s").length];
+})(%s)"""
+
+
+def test_the_figures_of_results_show_each_row_and_each_loss(site, chromium):
+    """A mark for each size of each machine, red where another library is faster."""
+    machines = importlib.import_module("machines")
+    expected = {}
+    for record in machines.load():
+        for group, rows in record.by_group(every=False).items():
+            ratios = [record.times_faster(row) for row in rows.values()]
+            marks, losses = expected.get(group, (0, 0))
+            lost = sum(ratio < 1 for ratio in ratios)
+            expected[group] = (marks + len(ratios), losses + lost)
+    assert sum(losses for _, losses in expected.values()) > 0
+    chromium.open((site / "results.html").as_uri(), WIDTHS[-1])
+    drawn = {}
+    for group in expected:
+        choice = dict(zip(("operation", "output", "dtype"), group, strict=True))
+        drawn[group] = tuple(chromium.evaluate(CHOOSE % (pictures.RED, json.dumps(choice))))
+    assert drawn == expected
+    assert chromium.errors() == []
+
+
+def test_a_point_of_a_figure_says_what_it_is(site, chromium):
+    chromium.open((site / "results.html").as_uri(), WIDTHS[-1])
+    chromium.evaluate("window.drawn.then(() => scrollTo(0, 0))")
+    x, y = chromium.evaluate(
+        """(() => {
+            const mark = document.querySelector("#results-faster .mark-symbol path");
+            const box = mark.getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2];
+        })()"""
+    )
+    chromium.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    text = chromium.evaluate('document.querySelector("#vg-tooltip-element").innerText')
+    for word in ("machine", "elements", "fastrelu", "fastest other", "times faster", "GB/s"):
+        assert word in text
 
 
 def test_the_search_finds_a_function(site, chromium):
