@@ -432,6 +432,20 @@ def test_objects_of_maximum(implementation):
     assert failing(check, [value for value in OBJECTS if value == value]) == []
 
 
+def test_gradient_of_a_clipped_longdouble(implementation):
+    x = np.array([-1, -0.0, 0, 1, 6, 7, np.nan], "g")
+    y = implementation.clipped_relu_backward(np.ones_like(x), x, np.longdouble(6))
+    assert y.tolist() == [0, 0, 0, 1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("operation", ["add_relu", "subtract_relu"])
+def test_nat_in_either_operand(implementation, operation):
+    x, nat = np.array([5, -5], "m8[s]"), np.array(["NaT", "NaT"], "m8[s]")
+    function = getattr(implementation, operation)
+    assert np.isnat(function(x, nat)).all()
+    assert np.isnat(function(nat, x)).all()
+
+
 def test_an_element_that_was_never_set_is_none(implementation):
     x = np.empty(3, object)
     ctypes.memset(x.ctypes.data, 0, x.nbytes)  # as C may leave it

@@ -343,6 +343,13 @@ def test_python_numbers(assert_status, n_inputs):
     assert failing(check, [np.nan, -np.nan, np.inf, -np.inf, -0.0, 5e-324]) == []
 
 
+def test_longdoubles(implementation):
+    x, nan = np.ones(9, "g"), np.longdouble("nan")
+    assert reported(implementation.soft_threshold, x, nan) == set()
+    signalling = np.full(20_000, 0x7FF0000000000001, "u8").view("d")
+    assert reported(implementation.relu, signalling, dtype="g") == set()
+
+
 def test_the_least_sum_of_float16_that_overflows(implementation):
     x = np.full(40, 65504, "e")
     assert reported(implementation.add_relu, x, np.full(40, 15, "e")) == set()
