@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "kernels/compiler.h"
 #include "kernels/fpstatus.h"
 #include "kernels/kernels.h"
 #include "python/fast_call.h"
@@ -30,7 +31,8 @@ static PyUFuncObject *patched;
 static _Atomic(vectorcallfunc) numpy_call;
 static atomic_int patch_count;
 
-static PyObject *watch_start, *watch_end; /* NULL: nobody watches */
+static _Atomic(PyObject *) watch_start; /* NULL: nobody watches */
+static PyObject *watch_end;
 
 void fastrelu_choose_for_maximum(int zero_operand, int type_num, PyObject *ufunc)
 {
@@ -82,8 +84,8 @@ static PyObject *call_numpy(PyObject *self, PyObject *const *args, size_t nargsf
 }
 
 /* Returns NULL without an error where no kernel takes the call. */
-static PyObject *call_with_zero(PyObject *const *args, size_t nargsf, PyObject *kwnames,
-                                int zero_operand)
+ALWAYS_INLINE PyObject *call_with_zero(PyObject *const *args, size_t nargsf, PyObject *kwnames,
+                                       int zero_operand)
 {
     PyObject *x = args[!zero_operand], *inputs[FASTRELU_MAX_OPERANDS] = {x, x}, *out;
     const int type_num = PyArray_TYPE((PyArrayObject *)x);
@@ -124,9 +126,10 @@ static int is_watched(PyObject *const *args)
 /* Returns what watch_start returns, for watch_end; or NULL. What fails in either is printed. */
 static PyObject *start_watching(void)
 {
-    PyObject *started = PyObject_CallNoArgs(watch_start);
+    PyObject *start = atomic_load_explicit(&watch_start, memory_order_acquire);
+    PyObject *started = PyObject_CallNoArgs(start);
     if (!started)
-        PyErr_WriteUnraisable(watch_start);
+        PyErr_WriteUnraisable(start);
     return started;
 }
 
@@ -149,7 +152,7 @@ static void end_watching(PyObject *started, PyObject *const *args, size_t nargsf
 }
 
 /* Gives a call to the kernels or to NumPy, and says which. */
-static inline PyObject *give_call(PyObject *self, PyObject *const *args, size_t nargsf,
+ALWAYS_INLINE PyObject *give_call(PyObject *self, PyObject *const *args, size_t nargsf,
                                   PyObject *kwnames, int *is_ours)
 {
     *is_ours = 0;
@@ -186,7 +189,7 @@ static PyObject *maximum_call(PyObject *self, PyObject *const *args, size_t narg
     int is_ours;
 
     atomic_thread_fence(memory_order_acquire); /* after the interpreter's load of this function */
-    if (watch_start)
+    if (atomic_load_explicit(&watch_start, memory_order_acquire))
         return watched_call(self, args, nargsf, kwnames);
     return give_call(self, args, nargsf, kwnames, &is_ours);
 }
@@ -194,7 +197,7 @@ static PyObject *maximum_call(PyObject *self, PyObject *const *args, size_t narg
 void fastrelu_watch_maximum(PyObject *start, PyObject *end)
 {
     watch_end = Py_NewRef(end);
-    watch_start = Py_NewRef(start);
+    atomic_store_explicit(&watch_start, Py_NewRef(start), memory_order_release);
 }
 
 int fastrelu_patch_maximum(PyObject *maximum)
