@@ -265,21 +265,28 @@ def test_plot(name, start, option, tmp_path):
     assert os.listdir(tmp_path) == [name]
 
 
+IMAGE = re.compile('src="data:image/svg[+]xml;base64,([^"]*)"')
+
+
 def test_html_is_one_page_that_needs_nothing_else(tmp_path):
+    """The verdict and its figure come first; whatever else there is, is folded."""
     pytest.importorskip("matplotlib", reason="draws the plots")
     path = tmp_path / "a.html"
     assert main([*SHORT, "--operations", "mask", "--sizes", "16", "--html", str(path)]) == 0
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"https?:|<link|<script|@import|url\(", text)
-    sources = re.findall(r'src="([^"]*)"', text)
-    assert len(sources) == 1
-    image = base64.b64decode(sources[0].removeprefix("data:image/svg+xml;base64,"))
-    assert image.startswith(b"<?xml")
+    operations = len(command.OPERATIONS["mask"]) * len(contenders.OUTPUTS)
+    images = IMAGE.findall(text)
+    assert len(images) == text.count("<img") == 1 + operations
+    assert all(base64.b64decode(image).startswith(b"<?xml") for image in images)
+    first, _, rest = text.partition("<details>")
+    assert re.search("<p class=.verdict.>fastrelu is faster than the best other in ", first)
+    assert (first.count("<img"), first.count("<table")) == (1, 0)
     for word in ("processor", fastrelu.isa, np.__version__, "NumPy multiply", "in place"):
-        assert word in text
+        assert word in rest
 
 
-@pytest.mark.parametrize(("threads", "plots"), [("2", 1), ("1,2", 2)])
+@pytest.mark.parametrize(("threads", "plots"), [("2", 2), ("1,2", 3)])
 def test_html_has_a_plot_by_threads_if_there_are_several(threads, plots, tmp_path):
     pytest.importorskip("matplotlib", reason="draws the plots")
     path = tmp_path / "a.html"
@@ -287,10 +294,20 @@ def test_html_has_a_plot_by_threads_if_there_are_several(threads, plots, tmp_pat
     assert path.read_text(encoding="utf-8").count("<img") == plots
 
 
+def test_html_lists_each_line_that_fastrelu_loses(record):
+    found = json.loads(record.read_text())
+    assert "that fastrelu loses" not in report.as_html(found, b"", {}).decode()
+    for row in found["rows"]:
+        row["seconds"] *= 1000 if row["contender"] == "fastrelu" else 1
+    page = report.as_html(found, b"", {}).decode()
+    assert "<summary>The 1 lines that fastrelu loses</summary>" in page
+    assert 'class="verdict">fastrelu is faster than the best other in 0 of 1 lines' in page
+
+
 def test_names_are_escaped_in_html(record):
     found = json.loads(record.read_text())
     found["machine"]["cpu"] = "<b>&"
-    page = report.as_html(found, b"").decode()
+    page = report.as_html(found, b"", {}).decode()
     assert "<b>" not in page
     assert "&lt;b&gt;&amp;" in page
 

@@ -264,7 +264,7 @@ def _drawn(record, kinds):
     """Return the contents of the files with plots, from the kind of each that is wanted."""
     if not any(kinds.values()):
         return {}
-    from .plot import draw, draw_threads, title_of
+    from .plot import draw, draw_threads, for_a_page, title_of
 
     rows, title = record["rows"], title_of(record)
     contents = {}
@@ -273,9 +273,7 @@ def _drawn(record, kinds):
     if kinds["plot-threads"]:
         contents["plot-threads"] = draw_threads(rows, title, kinds["plot-threads"])
     if kinds["html"]:
-        several = len(record["bench"]["selection"]["threads"]) > 1
-        of_threads = draw_threads(rows, title, "svg") if several else None
-        contents["html"] = report.as_html(record, draw(rows, title, "svg"), of_threads)
+        contents["html"] = report.as_html(record, *for_a_page(rows))
     return contents
 
 
@@ -323,7 +321,7 @@ def _measure(selection, found, missing, options, record, progress):
     remarks = [
         *selection.left_out(),
         *report.left_out(outcomes, missing),
-        report.summary(outcomes),
+        report.summary(record["rows"]),
     ]
     if record["wrong"]:
         remarks.append(f"WRONG outputs, which were not timed: {len(record['wrong'])}.")

@@ -1,12 +1,20 @@
 """The plots: time per element and bytes per second by size, and bytes per second by threads."""
 
 import io
+import statistics
 from itertools import cycle, islice
 
-from .report import BEST_COPY, milliseconds, scaling
+from .report import BEST_COPY, beside, groups_of, milliseconds, scaling
 
 OUTPUTS_PER_ROW = 3
 LINE_STYLES = ("-", "--", ":", "-.")
+GREY, BLUE, RED = "#757c86", "#3584e4", "#d9534f"  # between a light page and a dark one
+OF_A_PAGE = {
+    "savefig.transparent": True,
+    "legend.frameon": False,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), GREY),
+    **dict.fromkeys(("xtick.color", "ytick.color"), GREY),
+}
 
 
 def title_of(record):
@@ -34,7 +42,7 @@ def draw(rows, title, kind):
     """
     from matplotlib.figure import Figure
 
-    panels = _panels(rows)
+    panels = groups_of(rows)
     columns = min(OUTPUTS_PER_ROW, len(panels))
     lines = -(-len(panels) // columns)
     figure = Figure((5 * columns, 6 * lines + 1.5), layout="constrained")
@@ -81,6 +89,108 @@ def draw_threads(rows, title, kind):
     return _saved(figure, title, kind, max(1, len(sizes)))
 
 
+def for_a_page(rows):
+    """
+    Return the figures of a page of HTML, SVG that a light background suits and a dark one.
+
+    Returns
+    -------
+    ratios : bytes
+        How many times faster fastrelu is than the fastest other library, by size.
+    figures : dict
+        From the name of an operation, output and type to a list of figures: time by size, and
+        how fastrelu gains by threads if there are several numbers of them.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(OF_A_PAGE):
+        figures = {}
+        for name, members in groups_of(rows).items():
+            figures[name] = [_times(members, _styles(rows)[0])]
+            if gains := _gains(members):
+                figures[name].append(_by_threads(gains))
+        return _ratios(rows), figures
+
+
+def _ratios(rows):
+    figure, axis = _one_panel("times faster")
+    found = {}
+    for row, other in beside(rows):
+        found.setdefault(row["elements"], []).append(other["seconds"] / row["seconds"])
+    for of, colour in ((float("inf"), BLUE), (1, RED)):
+        points = [(n, ratio) for n, ratios in found.items() for ratio in ratios if ratio < of]
+        if points:
+            axis.scatter(*zip(*points, strict=True), s=18, color=colour, alpha=0.6, zorder=2)
+    medians = [(n, statistics.median(ratios)) for n, ratios in sorted(found.items())]
+    if medians:
+        axis.plot(*zip(*medians, strict=True), color=BLUE, linewidth=2.5, label="median")
+    axis.axhline(1, color=GREY, linewidth=1.5)
+    return _saved(figure, None, "svg", 1)
+
+
+def _times(rows, colours):
+    figure, axis = _one_panel("ns per element")
+    series = {}
+    for row in rows:
+        of = series.setdefault(BEST_COPY if row["is_limit"] else row["contender"], {})
+        n, time = row["elements"], row["ns_per_element"]
+        of[n] = min(time, of.get(n, time))
+    for name, of in series.items():
+        axis.plot(
+            *zip(*sorted(of.items()), strict=True),
+            color=colours.get(name, GREY),
+            linewidth={BEST_COPY: 6, "fastrelu": 2.5}.get(name, 1.2),
+            alpha=0.4 if name == BEST_COPY else 1,
+            marker=".",
+            label=name,
+            zorder={BEST_COPY: 1, "fastrelu": 3}.get(name, 2),
+        )
+    return _saved(figure, None, "svg", 3)
+
+
+def _gains(rows):
+    """Return, by elements, how many times as fast fastrelu is as with its fewest threads."""
+    found = {}
+    for row in rows:
+        if row["contender"] == "fastrelu":
+            found.setdefault(row["elements"], {})[row["threads"]] = row["gigabytes_per_second"]
+    return {
+        n: {threads: speed / of[min(of)] for threads, speed in sorted(of.items())}
+        for n, of in found.items()
+        if len(of) > 1
+    }
+
+
+def _by_threads(gains):
+    threads = sorted({n for of in gains.values() for n in of})
+    figure, axis = _one_panel("times as fast", "threads")
+    for elements, of in gains.items():
+        axis.plot(*zip(*of.items(), strict=True), marker=".", label=f"{_count(elements)} elements")
+    axis.set(yscale="linear", ylim=(0, None))
+    axis.set_xticks(threads, threads)
+    return _saved(figure, None, "svg", 3)
+
+
+def _one_panel(y, x="elements"):
+    from matplotlib.figure import Figure
+
+    figure = Figure((6, 4), layout="constrained")
+    axis = figure.subplots()
+    axis.set_xscale("log", base=2)
+    axis.set(yscale="log", xlabel=x, ylabel=y)
+    axis.xaxis.set_major_formatter(lambda n, _: _count(n))
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.grid(alpha=0.3)
+    return figure, axis
+
+
+def _count(elements):
+    for unit, suffix in ((1 << 20, "M"), (1 << 10, "K")):
+        if elements >= unit:
+            return f"{elements / unit:g}{suffix}"
+    return f"{elements:g}"
+
+
 def _scales(speeds):
     """Return whether any contender was timed with several numbers of threads."""
     return any(len(by_threads) > 1 for by_threads in speeds.values())
@@ -110,19 +220,13 @@ def _saved(figure, title, kind, columns):
     handles = {}
     for axis in figure.axes:
         handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(handles.values(), handles, loc="outside upper center", ncols=columns, title=title)
+    if handles:
+        place = {"loc": "outside upper center", "ncols": columns}
+        figure.legend(handles.values(), handles, title=title, **place)
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none"}):  # text as text, not as outlines
         figure.savefig(buffer, format=kind, dpi=100)
     return buffer.getvalue()
-
-
-def _panels(rows):
-    panels = {}
-    for row in rows:
-        name = f"{row['operation']}, {row['output']}, {row['dtype']}"
-        panels.setdefault(name, []).append(row)
-    return panels
 
 
 def _styles(rows):

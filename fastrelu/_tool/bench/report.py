@@ -37,6 +37,7 @@ follows the x. add: x + b, b an array; add row: b a row of a matrix; subtract: x
 0.01; clipped: at 6; soft: threshold 0.5. Outputs were checked by value before timing. Arrays of the
 benchmark are aligned to 64 bytes; those that NumPy allocates often are not."""
 BEST_COPY = "best copy"
+GROUP = ("operation", "output", "dtype")
 ROW_KEY = ("contender", "threads", "operation", "output", "dtype", "elements")
 
 
@@ -124,14 +125,36 @@ def scaling_lines(rows):
                 size = ""
 
 
-def summary(outcomes):
-    """Return a line that compares fastrelu with the best of the others."""
-    ratios = [
-        other.seconds / row.seconds
-        for outcome in outcomes
-        for row in outcome.rows
-        if row.contender == "fastrelu" and (other := outcome.best_other(row.threads)) is not None
-    ]
+def groups_of(rows):
+    """Return the rows of a record by the name of their operation, output and type."""
+    found = {}
+    for row in rows:
+        found.setdefault(", ".join(row[name] for name in GROUP), []).append(row)
+    return found
+
+
+def beside(rows):
+    """Return each row of fastrelu in a record, and the fastest other with at most its threads."""
+    others = {}
+    for row in rows:
+        if row["library"] != "fastrelu" and not row["is_limit"]:
+            others.setdefault(_case_of(row), []).append(row)
+    found = []
+    for row in rows:
+        if row["contender"] == "fastrelu":
+            best = min(
+                (of for of in others.get(_case_of(row), []) if of["threads"] <= row["threads"]),
+                key=lambda of: of["seconds"],
+                default=None,
+            )
+            if best is not None:
+                found.append((row, best))
+    return found
+
+
+def summary(rows):
+    """Return a line that compares fastrelu with the best of the others, from a record's rows."""
+    ratios = [other["seconds"] / row["seconds"] for row, other in beside(rows)]
     if not ratios:
         return "No other library was timed."
     slower = sum(ratio < 1 for ratio in ratios)
@@ -242,90 +265,138 @@ def compare(old, new, percent):
     return found, len(slower)
 
 
-def as_html(record, plot, plot_of_threads=None):
-    """Return a self-contained page: machine, versions, plots, tables; the plots are SVG."""
+def as_html(record, ratios, figures):
+    """Return a self-contained page: verdict, figures, tables; folded, the machine and the rest."""
     gap = record["bench"]["selection"].get("gap", 0)
-    about = {
+    here, about = record["machine"], record["fastrelu"]
+    facts = {
         "command": record["command"],
         "date": record["bench"]["date"],
-        "processor": record["machine"]["cpu"],
-        "cores": record["machine"]["cores"],
-        "caches": ", ".join(
-            f"{name} {binary(size)}" for name, size in record["machine"]["cache_bytes"].items()
-        ),
-        "system": record["machine"]["system"],
-        **{f"fastrelu: {name}": value for name, value in record["fastrelu"].items()},
+        "processor": here["cpu"],
+        "cores": here["cores"],
+        "caches": ", ".join(f"{name} {binary(size)}" for name, size in here["cache_bytes"].items()),
+        "system": here["system"],
+        **{f"fastrelu: {name}": value for name, value in about.items()},
         **record["bench"]["versions"],
         "threads": record["bench"]["selection"]["threads"],
     }
+    where = f"fastrelu {about['version']} ({about['isa in use']}) on {here['cpu']}"
+    verdict = summary(record["rows"])
+    pairs = beside(record["rows"])
+    lost = [(row, other) for row, other in pairs if other["seconds"] < row["seconds"]]
+    groups = groups_of(record["rows"])
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
-            f"<title>fastrelu on {html.escape(about['processor'])}</title>\n{STYLE}</head><body>",
-            "<h1>fastrelu beside other libraries</h1>",
+            '<meta name="viewport" content="width=device-width">',
+            f"<title>{html.escape(where)}</title>\n{STYLE}</head><body>",
+            f"<h1>{html.escape(where)}, {here['cores']} cores</h1>",
+            f'<p class="verdict">{html.escape(verdict)}</p>',
             *(f'<p class="warning">{html.escape(w)}</p>' for w in record["noise"]["warnings"]),
-            _table(("", ""), [(name, _listed(value)) for name, value in about.items()]),
-            "<h2>By size</h2>",
-            _image("time per element and bytes per second, by size", plot),
+            _figure(RATIOS, ratios),
             *(
-                []
-                if plot_of_threads is None
-                else [
-                    "<h2>By threads</h2>",
-                    _image("bytes per second, by threads", plot_of_threads),
-                ]
+                [_folded(f"The {len(lost)} lines that fastrelu loses", _losses(lost))]
+                if lost
+                else []
             ),
-            f"<h2>All rows</h2>\n<p>{html.escape(notes(gap))}</p>",
-            *_tables(record["rows"]),
-            *(f"<p>{html.escape(line)}</p>" for line in record["bench"]["remarks"]),
+            "<h2>Each operation, output and type</h2>",
+            *(
+                _folded(name, *map(_figure, CAPTIONS, figures.get(name, [])), _rows(members))
+                for name, members in groups.items()
+            ),
+            "<h2>About</h2>",
+            _folded("What the figures mean", f"<p>{html.escape(notes(gap))}</p>"),
+            _folded(
+                "Machine and versions",
+                _table(("", ""), [(name, _listed(value)) for name, value in facts.items()]),
+            ),
+            *(
+                f"<p>{html.escape(line)}</p>"
+                for line in record["bench"]["remarks"]
+                if line != verdict
+            ),
             "</body></html>\n",
         ]
     ).encode()
 
 
+RATIOS = "How many times faster than the fastest other library, by size. Red dots: slower."
+CAPTIONS = (
+    "Time per element by size, each with its fastest number of threads.",
+    "How many times as fast fastrelu is with more threads, by size.",
+)
 STYLE = """\
 <style>
-body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em }
+:root { color-scheme: light dark }
+body { font: 15px/1.4 system-ui, sans-serif; margin: 1em auto; max-width: 60em; padding: 0 1em }
+h1 { font-size: 1.3em } h2 { font-size: 1.15em; margin: 1.5em 0 .5em }
 table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-nums }
-th, td { padding: .15em .8em; border-bottom: 1px solid #ddd; text-align: right }
+th, td { padding: .15em .8em; border-bottom: 1px solid #8886; text-align: right }
 th:first-child, td:first-child { text-align: left }
-tr.fastrelu { font-weight: bold } tr.limit { color: #777 }
-.warning { background: #fdd; padding: .5em 1em } img { max-width: 100% }
-summary { cursor: pointer; font-weight: bold }
+tr.fastrelu { font-weight: bold } tr.limit { color: #888 }
+.verdict { font-size: 1.4em; margin: .5em 0 }
+.warning { background: #d9534f33; padding: .5em 1em }
+.wide { overflow-x: auto } p, td { overflow-wrap: anywhere } .wide td { overflow-wrap: normal }
+figure { margin: 1em 0 } figcaption { font-weight: bold }
+img { display: block; height: auto; max-width: 100% }
+details { margin: .5em 0 } summary { cursor: pointer; font-weight: bold }
 </style>
 """
 
 
-def _image(what, plot):
+def _figure(caption, plot):
     data = base64.b64encode(plot).decode()
-    return f'<img alt="{what}" src="data:image/svg+xml;base64,{data}">'
+    return (
+        f"<figure><figcaption>{html.escape(caption)}</figcaption>"
+        f'<img alt="" src="data:image/svg+xml;base64,{data}"></figure>'
+    )
 
 
-def _tables(rows):
-    groups = {}
-    for row in rows:
-        group = f"{row['operation']}, {row['output']}, {row['dtype']}"
-        groups.setdefault(group, []).append(row)
-    for name, members in groups.items():
-        table = _table(
-            ("", "threads", "elements", "where", "time", "±", "ns/element", "GB/s", "of the limit"),
-            [
-                (
-                    row["contender"],
-                    row["threads"],
-                    f"{row['elements']:,}",
-                    row["held_in"],
-                    human(row["seconds"]),
-                    f"{row['spread']:.0%}",
-                    f"{row['ns_per_element']:.4g}",
-                    f"{row['gigabytes_per_second']:.1f}",
-                    _percent(row["of_limit"]),
-                )
-                for row in members
-            ],
-            ["limit" if row["is_limit"] else row["library"] for row in members],
-        )
-        yield f"<details><summary>{html.escape(name)}</summary>{table}</details>"
+def _folded(summary, *parts):
+    return f"<details><summary>{html.escape(summary)}</summary>{''.join(parts)}</details>"
+
+
+def _losses(pairs):
+    header = ("", "threads", "elements", "fastrelu", "fastest other", "its time", "times faster")
+    return _table(
+        header,
+        [
+            (
+                ", ".join(row[name] for name in GROUP),
+                row["threads"],
+                f"{row['elements']:,}",
+                human(row["seconds"]),
+                f"{other['contender']} x{other['threads']}",
+                human(other["seconds"]),
+                f"{other['seconds'] / row['seconds']:.2f}",
+            )
+            for row, other in sorted(
+                pairs, key=lambda pair: pair[1]["seconds"] / pair[0]["seconds"]
+            )
+        ],
+    )
+
+
+def _rows(members):
+    header = ("", "threads", "elements", "where", "time", "±", "ns/element", "GB/s", "of the limit")
+    return _table(
+        header,
+        [
+            (
+                row["contender"],
+                row["threads"],
+                f"{row['elements']:,}",
+                row["held_in"],
+                human(row["seconds"]),
+                f"{row['spread']:.0%}",
+                f"{row['ns_per_element']:.4g}",
+                f"{row['gigabytes_per_second']:.1f}",
+                _percent(row["of_limit"]),
+            )
+            for row in members
+        ],
+        ["limit" if row["is_limit"] else row["library"] for row in members],
+    )
 
 
 def _table(header, rows, classes=None):
@@ -336,7 +407,12 @@ def _table(header, rows, classes=None):
         f'<tr class="{html.escape(kind)}">{cells("td", row)}</tr>'
         for kind, row in zip(classes or [""] * len(rows), rows, strict=True)
     ]
-    return "\n".join(["<table>", f"<tr>{cells('th', header)}</tr>", *body, "</table>"])
+    head = f"<tr>{cells('th', header)}</tr>" if any(header) else ""
+    return "\n".join(['<div class="wide"><table>', head, *body, "</table></div>"])
+
+
+def _case_of(row):
+    return tuple(row[name] for name in (*GROUP, "elements"))
 
 
 def _listed(value):
