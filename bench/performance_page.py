@@ -3,16 +3,22 @@
 import argparse
 import json
 import re
+import sys
 import textwrap
 from pathlib import Path
 
 from fastrelu._tool.common import BadInputError, binary, human, whole_file
+from fastrelu._tool.find import factors
 
 ROOT = Path(__file__).parents[1]
+
+sys.path.insert(0, str(ROOT / "bench"))
+from idioms import idioms_of_find  # noqa: E402
+
 WIDTH = 106
 PAGES = {
     "README.md": ("speed", "lost"),
-    "docs/performance.md": ("numpy", "sizes", "others", "peers", "ratios"),
+    "docs/performance.md": ("numpy", "idioms", "sizes", "others", "peers", "ratios"),
 }
 EPILOG = """\
 A table stands between <!-- begin NAME --> and <!-- end NAME --> and is replaced as a whole; tables
@@ -26,6 +32,7 @@ without a record stay. The records, each made on an otherwise idle machine:
   --peers    python -m fastrelu bench --operations leaky,clipped,soft --where out
              --contenders torch --threads 1,2 --sizes 64K,256K,1M,4M,16M --json peers.json
   --ratios   python bench/targets.py --json ratios.json
+  --idioms   python bench/idioms.py --find; by default what it has written into the package
 
 --sizes also writes the table of the README, --others its line of lost rows.
 """
@@ -314,6 +321,25 @@ def as_ratios(record):
     return f"{paragraph(made)}\n\n{table(header, rows)}\n\n{paragraph(note)}"
 
 
+def as_idioms(record):
+    """Return the table of the idioms that find knows."""
+    idioms = idioms_of_find()
+    found = record["factors"]
+    rows = [
+        (
+            *(f"`{code}`".replace("|", "\\|") for code in (idioms[name].numpy, idioms[name].call)),
+            f"{factor:g}{' (lost)' if factor < 1 else ''}",
+        )
+        for name, factor in sorted(found.items(), key=lambda pair: -pair[1])
+    ]
+    made = (
+        f"`python bench/idioms.py --find` on {record['cpu']}: {record['dtype']}, "
+        f"{count(record['elements'])} elements, processor time on one thread; fastrelu "
+        f"{record['fastrelu']} ({record['isa']}), NumPy {record['numpy']}."
+    )
+    return f"{paragraph(made)}\n\n{table(('NumPy', 'fastrelu', 'times faster'), rows)}"
+
+
 # For each option, the tables that its record gives.
 TABLES = {
     "numpy": {"numpy": as_numpy},
@@ -321,6 +347,7 @@ TABLES = {
     "others": {"others": as_others, "lost": as_lost},
     "peers": {"peers": as_peers},
     "ratios": {"ratios": as_ratios},
+    "idioms": {"idioms": as_idioms},
 }
 
 
@@ -340,6 +367,7 @@ def main(argv=None):
     )
     for option in TABLES:
         parser.add_argument(f"--{option}", type=Path, metavar="RECORD.json")
+    parser.set_defaults(idioms=Path(factors.FILE))
     parser.add_argument("--root", type=Path, default=ROOT, help="the folder of README.md and docs/")
     options = vars(parser.parse_args(argv))
     found = {}

@@ -181,6 +181,7 @@ def test_tables_are_written_from_records(tmp_path):
     written = {name: (tmp_path / name).read_text("utf-8") for name in pages}
     tables = dict(MARKED.findall("".join(written.values())))
     assert re.search("the slower one in [0-2] of 2 rows", tables.pop("lost"))
+    assert tables.pop("idioms") == dict(MARKED.findall(pages["docs/performance.md"]))["idioms"]
     header_and_rule = 2
     assert {
         name: len(re.findall("^[|]", text, re.MULTILINE)) - header_and_rule
