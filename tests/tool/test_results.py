@@ -78,7 +78,8 @@ def test_records_of_every_kind_side_by_side(records, capsys):
     assert results.main([str(path) for path in records.values()]) == 0
     out = capsys.readouterr().out
     tables = dict(re.findall(r"^(\w.*, float32)\n((?:.+\n)+)", out, re.MULTILINE))
-    assert tables["forward, out=, float32"].split("\n")[0].split() == ["main", "bench", "gap"]
+    names = tables["forward, out=, float32"].split("\n")[0].replace("!", "").split()  # if busy
+    assert names == ["main", "bench", "gap"]
     row = next(line for line in tables["forward, out=, float32"].splitlines() if " 16 " in line)
     assert row.count("x") == 3
     row = next(line for line in tables["forward, out=, float32"].splitlines() if " 32 " in line)
