@@ -111,8 +111,12 @@ def colours_of(records):
 
 
 def table(header, rows):
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    cells = [
+        [escape(str(cell), quote=False).replace("|", "\\|") for cell in row]
+        for row in (header, *rows)
+    ]
+    lines = [cells[0], ["---"] * len(header), *cells[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def tables(records):

@@ -12,7 +12,7 @@
   const x = {
     field: "elements", type: "quantitative",
     scale: { type: "log", base: 2, nice: false, padding: 10 },
-    axis: { title: "elements", values: sizes, labelExpr: size, labelOverlap: "greedy", labelSeparation: 6 },
+    axis: { title: "elements", values: sizes, labelExpr: size, labelOverlap: "parity", labelSeparation: 6 },
   };
   const color = {
     field: "machine", type: "nominal", legend: null,
