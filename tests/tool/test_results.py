@@ -198,6 +198,11 @@ def machine_of(record):
         ("bench", first_row, given("output", "old"), "rows[0].output: one of new, out=, in place"),
         ("bench", first_row, given("seconds", -1), "rows[0].seconds: a number above 0"),
         ("bench", first_row, given("seconds", float("nan")), "not NaN"),
+        ("bench", first_row, given("seconds", 10**400), "rows[0].seconds: a number above 0"),
+        ("bench", first_row, given("bytes", 10**400), "rows[0].bytes: a whole number above 0"),
+        ("bench", dict, given("rows", []), "rows: none is of fastrelu"),
+        ("main", dict, given("rows", []), "rows: none is of fastrelu"),
+        ("main", dict, given("rows", {}), "rows: a list is needed, not {}"),
         ("bench", first_row, given("seconds", 10**9), "rows[0].gigabytes_per_second is"),
         (
             "bench",
