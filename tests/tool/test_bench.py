@@ -296,12 +296,19 @@ def test_html_has_a_plot_by_threads_if_there_are_several(threads, plots, tmp_pat
 
 def test_html_lists_each_line_that_fastrelu_loses(record):
     found = json.loads(record.read_text())
-    assert "that fastrelu loses" not in report.as_html(found, b"", {}).decode()
+    assert "<summary>Slower" not in report.as_html(found, b"", {}).decode()
     for row in found["rows"]:
         row["seconds"] *= 1000 if row["contender"] == "fastrelu" else 1
     page = report.as_html(found, b"", {}).decode()
-    assert "<summary>The 1 lines that fastrelu loses</summary>" in page
+    assert "<summary>Slower: 1 of 1 lines</summary>" in page
     assert 'class="verdict">fastrelu is faster than the best other in 0 of 1 lines' in page
+
+
+def test_html_has_no_figure_of_ratios_without_another_library(record):
+    found = json.loads(record.read_text())
+    assert report.as_html(found, b"", {}).decode().count("<img") == 1
+    found["rows"] = [row for row in found["rows"] if row["contender"] == "fastrelu"]
+    assert report.as_html(found, b"", {}).decode().count("<img") == 0
 
 
 def test_names_are_escaped_in_html(record):

@@ -293,9 +293,9 @@ def as_html(record, ratios, figures):
             f"<h1>{html.escape(where)}, {here['cores']} cores</h1>",
             f'<p class="verdict">{html.escape(verdict)}</p>',
             *(f'<p class="warning">{html.escape(w)}</p>' for w in record["noise"]["warnings"]),
-            _figure(RATIOS, ratios),
+            *([_figure(RATIOS, ratios)] if pairs else []),
             *(
-                [_folded(f"The {len(lost)} lines that fastrelu loses", _losses(lost))]
+                [_folded(f"Slower: {len(lost)} of {len(pairs)} lines", _losses(lost))]
                 if lost
                 else []
             ),
