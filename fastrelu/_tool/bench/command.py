@@ -147,7 +147,7 @@ def add_options(parser):
     results.add_argument(
         "--results",
         metavar="FILE.json",
-        help=f"a record for bench/results, of the same cases for all: {SAME['seconds'] / 60:g} min",
+        help=f"a record for bench/results, of its cases: {SAME['seconds'] / 60:g} minutes",
     )
     results.add_argument(
         "--every",
