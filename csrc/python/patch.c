@@ -123,7 +123,7 @@ static int is_watched(PyObject *const *args)
     return !PyLong_CheckExact(other) || PyObject_Not(other);
 }
 
-/* Returns what watch_start returns, for watch_end; or NULL. What fails in either is printed. */
+/* Returns what watch_start returns, for watch_end; or NULL. An Exception in either is printed. */
 static PyObject *start_watching(void)
 {
     PyObject *start = atomic_load_explicit(&watch_start, memory_order_acquire);
@@ -133,8 +133,9 @@ static PyObject *start_watching(void)
     return started;
 }
 
-static void end_watching(PyObject *started, PyObject *const *args, size_t nargsf, PyObject *kwnames,
-                         int is_ours)
+/* Returns -1 where it was interrupted: by what is no Exception, as KeyboardInterrupt. */
+static int end_watching(PyObject *started, PyObject *const *args, size_t nargsf, PyObject *kwnames,
+                        int is_ours)
 {
     Py_ssize_t n = PyVectorcall_NARGS(nargsf) + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
     PyObject *all = PyTuple_New(n), *ended = NULL;
@@ -144,11 +145,13 @@ static void end_watching(PyObject *started, PyObject *const *args, size_t nargsf
     if (all)
         ended = PyObject_CallFunctionObjArgs(watch_end, started, is_ours ? Py_True : Py_False, all,
                                              kwnames ? kwnames : Py_None, NULL);
-    if (!ended)
+    const int interrupted = !ended && !PyErr_ExceptionMatches(PyExc_Exception);
+    if (!ended && !interrupted)
         PyErr_WriteUnraisable(watch_end);
     Py_XDECREF(ended);
     Py_XDECREF(all);
     Py_DECREF(started);
+    return interrupted ? -1 : 0;
 }
 
 /* Gives a call to the kernels or to NumPy, and says which. */
@@ -176,10 +179,12 @@ static PyObject *watched_call(PyObject *self, PyObject *const *args, size_t narg
         PyVectorcall_NARGS(nargsf) >= 2 && is_watched(args) ? start_watching() : NULL;
     PyObject *done = give_call(self, args, nargsf, kwnames, &is_ours);
 
-    if (started && done)
-        end_watching(started, args, nargsf, kwnames, is_ours);
-    else
+    if (!started || !done) {
         Py_XDECREF(started);
+        return done;
+    }
+    if (end_watching(started, args, nargsf, kwnames, is_ours) < 0)
+        Py_CLEAR(done);
     return done;
 }
 

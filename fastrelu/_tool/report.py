@@ -31,8 +31,13 @@ class Watch:
 
     def __init__(self):
         self.lines = collections.defaultdict(Line)
-        self.lock = threading.Lock()
+        self._make_lock()
+        if hasattr(os, "register_at_fork"):  # a thread that is not in the child may hold it
+            os.register_at_fork(after_in_child=self._make_lock)
         self.began = time.perf_counter()
+
+    def _make_lock(self):
+        self.lock = threading.RLock()  # a handler of signals may interrupt its owner
 
     def end(self, started, is_ours, arguments, names):
         """Take down a call; the frame below is the caller's."""
@@ -42,8 +47,9 @@ class Watch:
             x, zero = zero, x
         if not is_ours and not _is_zero(zero):
             return
-        frame = sys._getframe(1)
-        key = frame.f_code.co_filename, frame.f_lineno, x.dtype.str
+        frame = sys._getframe().f_back
+        where = (frame.f_code.co_filename, frame.f_lineno) if frame else ("no line of Python", 0)
+        key = *where, x.dtype
         with self.lock:
             line = self.lines[key]
             line.calls += 1
@@ -56,7 +62,8 @@ class Watch:
     def record(self):
         """Return what has been counted, as a record for JSON."""
         ran = time.perf_counter() - self.began
-        rows = [_row(*key, line, ran) for key, line in self.lines.items()]
+        with self.lock:
+            rows = [_row(*key, line, ran) for key, line in self.lines.items()]
         rows.sort(key=lambda row: -row["seconds"])
         return {
             "seconds": ran,
@@ -87,9 +94,10 @@ def watch(program, json):
     def report():
         if os.getpid() == process:  # not in what has been forked
             record = {"program": program, **watching.record(), "found": _found()}
-            print(_printed(record), end="", file=sys.stderr, flush=True)
             if json is not None:
                 _write(record, json)
+            if sys.stderr is not None:
+                print(_printed(record), end="", file=sys.stderr, flush=True)
 
     atexit.register(report)
     watch_maximum(time.perf_counter, watching.end)
@@ -130,7 +138,7 @@ def _row(path, number, dtype, line, ran):
     return {
         "path": _short(path),
         "line": number,
-        "dtype": np.dtype(dtype).name,
+        "dtype": dtype.name,
         "calls": line.calls,
         "by_fastrelu": line.taken,
         "seconds": line.seconds,
@@ -142,7 +150,10 @@ def _row(path, number, dtype, line, ran):
 
 def _short(path):
     """Return a path from the current folder on, if it is in it."""
-    short = os.path.relpath(path) if os.path.exists(path) else path
+    try:
+        short = os.path.relpath(path) if os.path.exists(path) else path
+    except (OSError, ValueError):  # the folder is gone, or on another drive
+        return path
     return path if short.startswith(os.pardir) else short
 
 

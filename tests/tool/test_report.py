@@ -1,6 +1,7 @@
 """python -m fastrelu run --report: what it counts, and that the program runs as without it."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -117,6 +118,79 @@ def test_find_reads_the_programs_own_files(tmp_path):
 def test_fork_reports_once(tmp_path):
     text = "import os, sys\nif os.fork() == 0:\n    sys.exit(0)\nos.wait()\n"
     assert run(text, tmp_path, "--report").stderr.count("ran for") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_fork_while_threads_call(tmp_path):
+    text = """\
+import os, threading, time
+x, ended = x.astype(">f4"), False
+def call():
+    while not ended:
+        np.maximum(x, 0)
+threads = [threading.Thread(target=call) for _ in range(3)]
+[thread.start() for thread in threads]
+for _ in range(10):
+    child = os.fork()
+    if child == 0:
+        np.maximum(x, 0)
+        os._exit(0)
+    before = time.monotonic()
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > before + 20:
+            os.kill(child, 9)
+            print("the child hangs")
+            os.waitpid(child, 0)
+            break
+        time.sleep(0.001)
+ended = True
+"""
+    assert lines_of(text, tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signal to a process alone")
+def test_no_interrupt_is_lost(tmp_path):
+    text = """\
+import os, signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+x = x.astype(">f4")
+for _ in range(20):
+    timer = threading.Timer(0.005, os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        timer.start()
+        before = time.monotonic()
+        while time.monotonic() < before + 20:
+            np.maximum(x, 0), np.maximum(x, 0), np.maximum(x, 0), np.maximum(x, 0)
+        print("an interrupt was lost")
+    except KeyboardInterrupt:
+        pass
+"""
+    assert lines_of(text, tmp_path)
+
+
+def test_call_without_a_frame(tmp_path):
+    text = "import _thread, time\n_thread.start_new_thread(np.maximum, (x, 0))\ntime.sleep(0.2)\n"
+    (row,) = lines_of(text, tmp_path)
+    assert row["path"] == "no line of Python"
+
+
+def test_folder_that_is_gone(tmp_path):
+    text = "import os\nos.mkdir('a')\nos.chdir('a')\nos.rmdir(os.getcwd())\nnp.maximum(x, 0)\n"
+    if sys.platform == "win32":
+        pytest.skip("Windows keeps the current folder")
+    (row,) = lines_of(text, tmp_path)
+    assert row["line"] == 7
+
+
+def test_type_of_ml_dtypes(tmp_path):
+    pytest.importorskip("ml_dtypes", reason="bfloat16 is a type of ml_dtypes")
+    (row,) = lines_of("import ml_dtypes\nnp.maximum(x.astype(ml_dtypes.bfloat16), 0)\n", tmp_path)
+    assert row["dtype"] == "bfloat16"
+
+
+def test_stderr_that_is_closed(tmp_path):
+    assert lines_of("import sys\nnp.maximum(x, 0)\nsys.stderr.close()\n", tmp_path)
+    assert lines_of("import sys\nnp.maximum(x, 0)\nsys.stderr = None\n", tmp_path)
 
 
 def test_threads(tmp_path):
