@@ -195,19 +195,20 @@ def examine(path, wants=(False, False, 1)):
         if program is None:
             return result
         findings = [f for f in find(program.source) if _is_chosen(f, least)]
+        new = program.source
+        if diff or write:
+            new = rewritten(new, lambda finding: _is_chosen(finding, least))
     except SyntaxError as error:
         where = f"line {error.lineno}: " if error.lineno else ""
         return result | {"failure": f"{where}{error.msg}"}
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         return result | {"failure": str(error) or type(error).__name__}
     result["rows"] = [_row(finding, program) for finding in findings]
-    if diff or write:
-        new = rewritten(program.source, lambda finding: _is_chosen(finding, least))
-        if new != program.source:
-            result["diff"] = difference(path, program.source, new)
-            result["new"] = path
-            if write:
-                sources.write(program, new)
+    if new != program.source:
+        result["diff"] = difference(path, program.source, new)
+        result["new"] = path
+        if write:
+            sources.write(program, new)
     return result
 
 

@@ -78,6 +78,10 @@ class Scope:
         """Return the statement that follows another in its block, or None."""
         return self._followers.get(statement)
 
+    def is_alone(self, statement):
+        """Return whether a statement is the only one of its block."""
+        return statement not in self._followers and statement not in self._followers.values()
+
     def loads(self, name):
         """Return the statements that read a name, each as often as it does."""
         return self._loads.get(name, [])

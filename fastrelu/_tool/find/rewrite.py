@@ -26,6 +26,11 @@ def rewritten(source, chosen=lambda finding: True):
     Returns
     -------
     str
+
+    Raises
+    ------
+    SyntaxError, ValueError, RecursionError
+        If it, or what has been made of it, cannot be parsed.
     """
     for _ in range(MOST_ROUNDS):
         edits = _apart([f.edits for f in find(source) if f.edits and chosen(f)])
@@ -48,14 +53,15 @@ def _edited(source, edits):
     new = source
     for start, end, text in sorted(edits, reverse=True):
         new = new[:start] + text + new[end:]
+    tree = ast.parse(new)
     if "fastrelu." in "".join(text for _, _, text in edits):
-        new = _with_import(new)
+        new = _with_import(new, tree)
     return new
 
 
-def _with_import(source):
+def _with_import(source, tree):
     """Return the text with an import of fastrelu, unless it has one."""
-    text, tree = Text(source), ast.parse(source)
+    text = Text(source)
     for node in tree.body:
         if isinstance(node, ast.Import) and any(a.name == "fastrelu" for a in node.names):
             return source

@@ -235,13 +235,13 @@ class _Search:
             return
         why = self.prefix.problem
         kept = [(self.text.start(n), self.text.end(n)) for n in _nodes_of(match)]
-        edits = [(start, end, call)]
+        edits = [(start, end, self.text.apart(start, call))]
         for mask in dict.fromkeys(masks):
             name = _name_of(mask)
             if len(reader.scope.loads(name)) == 1:
                 lines = self.text.lines_of(mask)
-                if lines is None:
-                    why = why or "the mask is not on lines of its own"
+                if lines is None or reader.scope.is_alone(mask):
+                    why = why or "the mask shares its lines, or is alone in its block"
                 else:
                     edits.append((*lines, ""))
         if self.text.loses_comment(start, end, kept):

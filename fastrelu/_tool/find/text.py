@@ -79,6 +79,11 @@ class Text:
             for place, _ in self.comments.values()
         )
 
+    def apart(self, place, text):
+        """Return a text as it is written after what stands before a place: "return-x"."""
+        is_word = place > 0 and (self.source[place - 1].isalnum() or self.source[place - 1] == "_")
+        return f" {text}" if is_word else text
+
     def lines_of(self, node):
         """Return the range of the lines of a statement, or None if it shares them."""
         first, last = node.lineno - 1, node.end_lineno - 1

@@ -133,6 +133,15 @@ def test_write(folder, capsys):
             "import fastrelu\nimport numpy as np\n\n\ndef f(x):  # one\n    # two\n    # three\n"
             "    return (fastrelu.relu(x))  # four\n",
         ),
+        "a keyword before it": (
+            "import numpy as np\ndef f(x):\n    return-np.minimum(x, 0)if[]else(x>0)*x\n",
+            "import fastrelu\nimport numpy as np\ndef f(x):\n"
+            "    return fastrelu.relu(-x)if[]else fastrelu.relu(x)\n",
+        ),
+        "a mask alone in its block": (
+            "import numpy as np\ndef f(x, c):\n    if c:\n        m = x > 0\n    return x * m\n",
+            "import numpy as np\ndef f(x, c):\n    if c:\n        m = x > 0\n    return x * m\n",
+        ),
         "no newline at the end": (
             "import numpy as np\ny = lambda x: np.maximum(x, 0)",
             "import fastrelu\nimport numpy as np\ny = lambda x: fastrelu.relu(x)",
