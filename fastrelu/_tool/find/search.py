@@ -233,7 +233,7 @@ class _Search:
         start, end = self.text.start(first), self.text.end(last)
         if self.text.has_comment(first.lineno, last.end_lineno, IGNORE):
             return
-        why = self.prefix.problem
+        why = self.prefix.problem_in(reader.scope)
         kept = [(self.text.start(n), self.text.end(n)) for n in _nodes_of(match)]
         edits = [(start, end, self.text.apart(start, call))]
         for mask in dict.fromkeys(masks):

@@ -14,8 +14,13 @@ class Prefix(NamedTuple):
     """What stands before fastrelu's functions in a program, and why it cannot be imported."""
 
     text: str
-    imported: bool
     problem: str = ""
+
+    def problem_in(self, scope):
+        """Return why it does not reach fastrelu in a scope, or ""."""
+        name = self.text.rstrip(".")
+        is_taken = any(b.how != "import" or b.what != "fastrelu" for b in scope.bindings_of(name))
+        return self.problem or f"the name {name} is taken" * is_taken
 
 
 class Text:
@@ -97,10 +102,10 @@ class Text:
         """Return how a program reaches fastrelu."""
         for name, bindings in scope.bindings.items():
             if all(b.how == "import" and b.what == "fastrelu" for b in bindings):
-                return Prefix(f"{name}.", True)
+                return Prefix(f"{name}.")
         if "fastrelu" in scope.bindings:
-            return Prefix("fastrelu.", False, "the name fastrelu is taken")
-        return Prefix("fastrelu.", False)
+            return Prefix("fastrelu.", "the name fastrelu is taken")
+        return Prefix("fastrelu.")
 
     def place_of_import(self, tree):
         """Return where the import of fastrelu goes, and its text."""

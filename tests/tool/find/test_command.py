@@ -168,6 +168,22 @@ def test_taken_name(folder):
     assert (row["safe"], row["by_hand"]) == (False, "the name fastrelu is taken")
 
 
+@pytest.mark.parametrize(
+    "function",
+    ["def f(fastrelu, x):\n", "def f(x):\n    fastrelu = x\n", "def f(x, *fastrelu):\n"],
+)
+def test_name_that_is_taken_in_a_function(function, folder):
+    text = f"import numpy as np\n{function}    return np.maximum(x, 0)\n"
+    (folder / "layer.py").write_text(text)
+    (row,) = records(folder)
+    assert (row["safe"], row["by_hand"]) == (False, "the name fastrelu is taken")
+    (folder / "layer.py").write_text(
+        text.replace("fastrelu", "fr").replace("np\n", "np, fastrelu as fr\n", 1)
+    )
+    (row,) = records(folder)
+    assert (row["safe"], row["by_hand"]) == (False, "the name fr is taken")
+
+
 @pytest.mark.parametrize("indent", [1, 2, None])
 def test_notebook(indent, folder):
     path = folder / "model.ipynb"
