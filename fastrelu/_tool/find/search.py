@@ -35,6 +35,12 @@ OF_NUMBERS = re.compile(
     r"^(k|K|t|T|strike|strike_price|threshold|thresh|thr|level|barrier|margin|lam\w*|tau|cutoff)$"
 )
 OF_ONE_NUMBER = frozenset("range int float slice".split())
+# Calls that give the same each time: of builtins and of methods of arrays.
+PURE_BUILTINS = frozenset(f"builtins.{name}" for name in "abs float int len max min sum".split())
+PURE_METHODS = frozenset(
+    "astype clip copy cumsum diagonal dot flatten max mean min prod ravel repeat reshape round "
+    "squeeze std sum swapaxes take transpose var view".split()
+)
 COMPILED = re.compile(r"jit|vectorize|stencil|cuda|tf\.function|compile|guvectorize")
 CALLS = re.compile(r"\b([a-z_]+)\(")
 
@@ -215,7 +221,7 @@ class _Search:
         if not self._is_meant(match, [node], masks, reader):
             return False
         call = self._written(match)
-        self._add(match, node, node, call, masks, reader)
+        self._add(match, node, node, call, masks, reader, [reader.term(node)])
         return True
 
     def _report_statements(self, match, count, statements, reader):
@@ -226,10 +232,11 @@ class _Search:
         self.around.pop()
         if not is_meant:
             return False
-        self._add(match, group[0], group[-1], self._written(match), masks, reader)
+        terms = [statement_term(s, reader) for s in group]
+        self._add(match, group[0], group[-1], self._written(match), masks, reader, terms)
         return True
 
-    def _add(self, match, first, last, call, masks, reader):
+    def _add(self, match, first, last, call, masks, reader, terms):
         start, end = self.text.start(first), self.text.end(last)
         if self.text.has_comment(first.lineno, last.end_lineno, IGNORE):
             return
@@ -246,7 +253,7 @@ class _Search:
                     edits.append((*lines, ""))
         if self.text.loses_comment(start, end, kept):
             why = why or "a comment stands within it"
-        if any(_is_impure(term, reader) for term in _repeated(match)):
+        if any(_is_impure(term, reader) for term in _repeated(match, terms)):
             why = why or "what is called twice would be called once"
         self.findings.append(
             Finding(
@@ -518,19 +525,31 @@ def _masks_of(match, term):
     return masks
 
 
-def _repeated(match):
+def _repeated(match, terms):
     """Return what an idiom writes several times and its replacement once."""
-    return [term for name, term in match.bound.items() if name in "xzgtaK"]
+    keys = [part.key for term in terms for part in term.parts]
+    return [term for term in match.bound.values() if keys.count(term.key) > 1]
 
 
 def _is_impure(term, reader):
-    """Whether an operand calls a function other than NumPy's, and so may not be evaluated less."""
+    """Whether an operand calls what may do or give something else the next time."""
     if term.node is None:
         return False
     for inner in ast.walk(term.node):
-        if isinstance(inner, ast.NamedExpr | ast.Await | ast.Yield):
+        if isinstance(inner, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom):
+            return True
+        if isinstance(inner, ast.Call) and not _is_pure(inner.func, reader.scope):
             return True
     return False
+
+
+def _is_pure(function, scope):
+    origin = scope.origin(function)
+    if origin is None:
+        return isinstance(function, ast.Attribute) and function.attr in PURE_METHODS
+    return origin in PURE_BUILTINS or (
+        origin.startswith(("numpy.", "math.")) and not origin.startswith("numpy.random")
+    )
 
 
 def _is_number(term, scope):

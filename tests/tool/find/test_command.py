@@ -169,6 +169,31 @@ def test_taken_name(folder):
 
 
 @pytest.mark.parametrize(
+    ("call", "is_safe"),
+    {
+        "next(x)": False,
+        "x.pop()": False,
+        "np.random.randn(3)": False,
+        "f(x)": False,
+        "np.dot(x, x)": True,
+        "x.dot(x)": True,
+        "abs(x)": True,
+    }.items(),
+)
+def test_calls_that_would_be_made_once(call, is_safe, folder):
+    path = folder / "layer.py"
+    path.write_text(
+        f"import numpy as np\n\n\ndef f(x):\n    return np.where({call} > 0, {call}, 0)\n"
+    )
+    (row,) = records(folder)
+    reason = "" if is_safe else "what is called twice would be called once"
+    assert (row["safe"], row["by_hand"]) == (is_safe, reason)
+    path.write_text(f"import numpy as np\n\n\ndef f(x):\n    return np.maximum({call}, 0)\n")
+    (row,) = records(folder)
+    assert row["safe"]
+
+
+@pytest.mark.parametrize(
     "function",
     ["def f(fastrelu, x):\n", "def f(x):\n    fastrelu = x\n", "def f(x, *fastrelu):\n"],
 )
