@@ -245,7 +245,7 @@ class _Search:
         edits = [(start, end, self.text.apart(start, call))]
         for mask in dict.fromkeys(masks):
             name = _name_of(mask)
-            if len(reader.scope.loads(name)) == 1:
+            if reader.scope.parent is not None and len(reader.scope.loads(name)) == 1:
                 lines = self.text.lines_of(mask)
                 if lines is None or reader.scope.is_alone(mask):
                     why = why or "the mask shares its lines, or is alone in its block"

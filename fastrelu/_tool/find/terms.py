@@ -289,7 +289,7 @@ class Reader:
             return None
         made = self.term(found[0].what)
         if made.op in ("+", "-"):
-            if scope.loads(node.id) != [scope.after(statement)]:
+            if scope.parent is None or scope.loads(node.id) != [scope.after(statement)]:
                 return None
         elif not is_mask(made) or not self._is_stable(found[0].what, statement, node):
             return None

@@ -133,6 +133,11 @@ def test_write(folder, capsys):
             "import fastrelu\nimport numpy as np\n\n\ndef f(x):  # one\n    # two\n    # three\n"
             "    return (fastrelu.relu(x))  # four\n",
         ),
+        "a mask of a module, which others may import": (
+            "import numpy as np\nm = x > 0\nz = x - 1\nr = x * m, np.maximum(z, 0)\n",
+            "import fastrelu\nimport numpy as np\nm = x > 0\nz = x - 1\n"
+            "r = fastrelu.relu(x), fastrelu.relu(z)\n",
+        ),
         "a keyword before it": (
             "import numpy as np\ndef f(x):\n    return-np.minimum(x, 0)if[]else(x>0)*x\n",
             "import fastrelu\nimport numpy as np\ndef f(x):\n"
