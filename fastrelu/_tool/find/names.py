@@ -228,6 +228,11 @@ class Scope:
                     self._bind(node.id, "other", None, statement)
             case ast.Subscript(ctx=ast.Store()) | ast.Attribute(ctx=ast.Store()):
                 self._change(node, statement)
+            case ast.Expr(value=ast.Call(func=func, args=args)) if not is_print(func):
+                # A call whose result is dropped is made for what it changes.
+                base = [func.value] if isinstance(func, ast.Attribute) else []
+                for changed in [*base, *args]:
+                    self._change(changed, statement)
             case ast.keyword(arg="out", value=value):
                 self._change(value, statement)
         for child in ast.iter_child_nodes(node):
@@ -245,6 +250,10 @@ def _terms_of_index(node):
     elif isinstance(node, ast.BinOp):
         yield from _terms_of_index(node.left)
         yield from _terms_of_index(node.right)
+
+
+def is_print(function):
+    return isinstance(function, ast.Name) and function.id == "print"
 
 
 def path_of(node):

@@ -174,6 +174,18 @@ def test_taken_name(folder):
 
 
 @pytest.mark.parametrize(
+    "change", ["x.sort()", "x.fill(1)", "np.subtract(x, 5, x)", "f(x)", "np.random.shuffle(x)"]
+)
+def test_mask_of_what_is_changed_since(change, folder):
+    path = folder / "layer.py"
+    text = "import numpy as np\n\n\ndef f(x, grad):\n    m = x > 0\n    {}\n    return grad * m\n"
+    path.write_text(text.format("print(x)"))
+    assert len(records(folder)) == 1
+    path.write_text(text.format(change))
+    assert records(folder) == []
+
+
+@pytest.mark.parametrize(
     ("call", "is_safe"),
     {
         "next(x)": False,
