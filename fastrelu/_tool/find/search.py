@@ -2,9 +2,10 @@
 
 import ast
 import re
+from math import isfinite
 from typing import NamedTuple
 
-from .idioms import KEPT_MASK, SKLEARN
+from .idioms import KEPT_MASK, SKLEARN, TYPE
 from .match import find_expression, find_statements, statement_term
 from .names import FOREIGN, FUNCTIONS, SCOPES, Scope, kind_of, path_of
 from .terms import Reader, is_mask
@@ -255,6 +256,7 @@ class _Search:
             why = why or "a comment stands within it"
         if any(_is_impure(term, reader) for term in _repeated(match, terms)):
             why = why or "what is called twice would be called once"
+        conditions = (*match.conditions, *[TYPE] * _drops_a_type(match, terms))
         self.findings.append(
             Finding(
                 first.lineno,
@@ -262,7 +264,7 @@ class _Search:
                 match.idiom.name,
                 self.text.source[start:end],
                 call,
-                match.conditions,
+                conditions,
                 None if why else tuple(edits),
                 why,
             )
@@ -529,6 +531,17 @@ def _repeated(match, terms):
     """Return what an idiom writes several times and its replacement once."""
     keys = [part.key for term in terms for part in term.parts]
     return [term for term in match.bound.values() if keys.count(term.key) > 1]
+
+
+def _drops_a_type(match, terms):
+    """Whether the replacement lacks a number that NumPy gives a type: np.float64(0)."""
+    kept = {id(term) for term in match.bound.values()}
+    return any(
+        part.op == "number" and isinstance(part.node, ast.Call) and isfinite(part.value)
+        for term in terms
+        for part in term.parts
+        if id(part) not in kept
+    )
 
 
 def _is_impure(term, reader):

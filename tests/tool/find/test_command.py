@@ -186,6 +186,21 @@ def test_mask_of_what_is_changed_since(change, folder):
 
 
 @pytest.mark.parametrize(
+    ("code", "is_said"),
+    [
+        ("np.maximum(x, np.float64(0))", True),
+        ("np.maximum(x, 0.0)", False),
+        ("np.clip(x, 0, np.float32('inf'))", False),
+        ("np.where(x > 0, x, np.float32(0.1) * x)", False),
+    ],
+)
+def test_type_of_a_number(code, is_said, folder):
+    (folder / "layer.py").write_text(f"import numpy as np\n\n\ndef f(x):\n    return {code}\n")
+    (row,) = records(folder)
+    assert ("the type of the number" in row["condition"]) == is_said
+
+
+@pytest.mark.parametrize(
     ("call", "is_safe"),
     {
         "next(x)": False,
