@@ -145,11 +145,17 @@ def write(program, source):
 
 def _cells_of(notebook):
     """Yield the number of each code cell of Python, and its text."""
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise ValueError("not a notebook of format 4")
-    for number, cell in enumerate(notebook["cells"], 1):
+    for number, cell in enumerate(cells, 1):
         if cell.get("cell_type") == "code":
-            text = "".join(cell.get("source", ""))
+            lines = cell.get("source", "")
+            if not isinstance(lines, str | list) or not all(isinstance(x, str) for x in lines):
+                raise ValueError(f"cell {number} has no text")
+            text = "".join(lines)
+            if MARK in text:
+                raise ValueError(f"cell {number} has {MARK!r}")
             if not CELL_MAGIC.match(text.lstrip()):
                 yield number, text
 

@@ -291,6 +291,10 @@ def test_file_given_twice(folder):
     assert len(records(folder, str(folder / "a.py"))) == 1
 
 
+def code_cell(source):
+    return f'{{"cells": [{{"cell_type": "code", "source": {source}, "for": "numpy"}}]}}'.encode()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -300,6 +304,10 @@ def test_file_given_twice(folder):
         ("d.py", b"import numpy\nmaximum = '\0'\n", "null byte"),
         ("e.ipynb", b"numpy maximum", "Expecting value"),
         ("f.ipynb", b'["numpy maximum"]', "not a notebook of format 4"),
+        ("g.ipynb", b'{"cells": ["numpy maximum"]}', "not a notebook of format 4"),
+        ("h.ipynb", code_cell("null"), "cell 1 has no text"),
+        ("i.ipynb", code_cell('["numpy maximum", 1]'), "cell 1 has no text"),
+        ("j.ipynb", code_cell('"numpy # fastrelu: IPython: cell 2"'), "cell 1 has '# fastrelu"),
     ],
 )
 def test_what_does_not_parse_is_passed_over(name, content, reason, folder, capsys):
