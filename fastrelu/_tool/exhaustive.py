@@ -377,6 +377,8 @@ def _resumed(path, names, chosen, sweeps):
                 before = json.loads(content)
                 finished, mismatches = before["finished"], before["mismatches"]
                 other = [name for name in identity if before["run"][name] != identity[name]]
+                if not other and not _is_state(finished, mismatches, parts_of(sweeps, chosen)):
+                    raise ValueError
             except (ValueError, KeyError, TypeError):
                 raise BadInputError(f"--resume {path}: not a file of check --exhaustive") from None
             if other:
@@ -385,6 +387,17 @@ def _resumed(path, names, chosen, sweeps):
                 )
             state.finished, state.mismatches = finished, mismatches
         yield state
+
+
+def _is_state(finished, mismatches, parts):
+    """Return whether a run of these parts can have come so far, and found this."""
+    names = {"set", "function", "dtype", "mismatch"}
+    return (
+        type(finished) is int
+        and 0 <= finished <= sum(1 for _ in parts)
+        and isinstance(mismatches, list)
+        and all(isinstance(found, dict) and found.keys() == names for found in mismatches)
+    )
 
 
 def _rows(sweeps, chosen, state):

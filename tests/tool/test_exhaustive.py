@@ -385,6 +385,20 @@ def test_the_file_of_another_run(arguments, message, tmp_path, capsys):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"finished": "1"}, {"finished": -1}, {"finished": 10**9}, {"mismatches": [{}]}],
+    ids=str,
+)
+def test_a_state_that_no_run_can_have(change, tmp_path, capsys):
+    path = tmp_path / "state.json"
+    arguments = ["--slice", "1/65536", "--only", "relu", "--dtype", "f4", "--resume", str(path)]
+    assert command.main([*CHECK, *arguments]) == 0
+    capsys.readouterr()
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | change))
+    assert "not a file of check --exhaustive" in refused(arguments, capsys)
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b'{"run": 1}'])
 def test_a_file_that_is_none_of_its_own(content, tmp_path, capsys):
     path = tmp_path / "state.json"
