@@ -232,6 +232,11 @@ PRIVATE = {
         "fastrelu warns at import that its compiled part cannot be imported, and runs its "
         "reference in Python",
     ),
+    "sys._getframe": Private(
+        "python",
+        lambda: sys._getframe().f_code.co_name == "<lambda>",
+        "run --report prints an error for each call of np.maximum in place of its line",
+    ),
     "_Py_UNOWNED_TID, _Py_IMMORTAL_REFCNT_LOCAL, ob_tid, ob_ref_local, ob_ref_shared of 3.13t; "
     "PyUnstable_Object_EnableDeferredRefcount of 3.14t": Private(
         "python",
