@@ -54,9 +54,11 @@ def run(argv, parser_class):
     except BadInputError as error:
         progress.clear()
         parser.error(str(error))
-    except BrokenPipeError:
+    except OSError as error:
         progress.clear()
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            parser.error(f"cannot print: {error.strerror or error}")
         return 1
     except KeyboardInterrupt:
         progress.clear()

@@ -72,7 +72,7 @@ def _files_in(folder):
     found = _files_of_git(folder)
     if found is None:
         found = _files_by_walking(folder)
-    return found
+    return [path for path in found if os.path.isfile(path)]  # no pipe, which would not end
 
 
 def _files_of_git(folder):
@@ -85,8 +85,7 @@ def _files_of_git(folder):
     if not listed and _is_ignored(folder):
         return None
     names = sorted(os.fsdecode(name) for name in listed.split(b"\0") if name)
-    paths = (os.path.join(folder, name) for name in names if name.endswith(SUFFIXES))
-    return [path for path in paths if os.path.isfile(path)]
+    return [os.path.join(folder, name) for name in names if name.endswith(SUFFIXES)]
 
 
 def _is_ignored(folder):

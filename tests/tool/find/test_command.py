@@ -320,6 +320,26 @@ def test_what_does_not_parse_is_passed_over(name, content, reason, folder, capsy
     assert "1 place in 1 of 2 files" in captured.out
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes among its files")
+def test_only_files_are_read(folder):
+    os.mkfifo(folder / "pipe.py")
+    (folder / "gone.py").symlink_to("nothing.py")
+    (folder / "itself").symlink_to(folder)
+    (folder / "good.py").write_text(RELU)
+    assert [row["path"] for row in records(folder)] == [str(folder / "good.py")]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a full device")
+@pytest.mark.parametrize("option", ["--diff", "--exit-code"])
+def test_output_that_cannot_be_printed(option, folder):
+    (folder / "layer.py").write_text(RELU)
+    command = [sys.executable, "-m", "fastrelu", "find", option, str(folder)]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    error = f"python -m fastrelu find: error: cannot print: {os.strerror(28)}\n"
+    assert (done.returncode, done.stderr) == (2, error)
+
+
 def test_missing_path(folder, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["find", str(folder), "nothing.py"])
