@@ -93,11 +93,13 @@ def _parser(parser_class):
 
 def _run(options, progress):
     with whole_file("--json", options.json) as write_json:
-        rows, files, failures, written = [], 0, [], 0
+        rows, files, failures, refused, written = [], 0, [], [], 0
         for result in _results(options, progress):
             files += 1
             if result["failure"]:
                 failures.append(f"{result['path']}: {result['failure']}")
+            if result["refused"]:
+                refused.append(result["refused"])
             rows += result["rows"]
             written += result["new"] is not None
             progress.clear()
@@ -112,6 +114,9 @@ def _run(options, progress):
         if not options.diff:
             _print_summary(options, rows, files, written)
         write_json(as_json(rows))
+    if refused:
+        more = f"; and {len(refused) - 1} more" if len(refused) > 1 else ""
+        raise BadInputError(f"{refused[0]}{more}")
     return int(bool(rows) and options.exit_code)
 
 
@@ -191,7 +196,7 @@ def _examine_all(paths, wants):
 def examine(path, wants=(False, False, 1)):
     """Return what is found in a file, as a record; write it if that is wanted."""
     diff, write, least = wants
-    result = {"path": path, "rows": [], "failure": "", "diff": "", "new": None}
+    result = {"path": path, "rows": [], "failure": "", "refused": "", "diff": "", "new": None}
     try:
         program = sources.read(path)
         if program is None:
@@ -210,7 +215,10 @@ def examine(path, wants=(False, False, 1)):
         result["diff"] = difference(path, program.source, new)
         result["new"] = path
         if write:
-            sources.write(program, new)
+            try:
+                sources.write(program, new)
+            except BadInputError as error:
+                result |= {"refused": str(error), "new": None}
     return result
 
 

@@ -268,6 +268,22 @@ def test_notebook_of_another_format(folder, capsys):
     assert "its JSON has another format" in capsys.readouterr().err
 
 
+def test_write_goes_on_after_a_file_that_cannot_be_written(folder, capsys):
+    refused = [folder / "a.ipynb", folder / "b.ipynb"]
+    for path in refused:
+        path.write_text(notebook(["import numpy as np\n", "np.maximum(x, 0)"], indent=7))
+    (folder / "c.py").write_text(RELU)
+    with pytest.raises(SystemExit) as stopped:
+        main(["find", "--write", str(folder)])
+    captured = capsys.readouterr()
+    assert (stopped.value.code, captured.out) == (2, "1 of 3 files rewritten\n")
+    assert captured.err == (
+        f"python -m fastrelu find: error: {refused[0]}: its JSON has another format than "
+        "nbformat's; and 1 more\n"
+    )
+    assert (folder / "c.py").read_text() == REWRITTEN
+
+
 def test_ignored_by_git(folder):
     subprocess.run(["git", "init", "-q"], check=True, cwd=folder)
     for name in "kept.py", "left.py", "sub/left.py", "sub/kept.py":
