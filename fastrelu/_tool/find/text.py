@@ -1,6 +1,7 @@
 """The text of a program by the places of its nodes, and its comments."""
 
 import ast
+import bisect
 import io
 import re
 import tokenize
@@ -46,8 +47,7 @@ class Text:
 
     def column(self, place):
         """Return the column of a place, from 1 on."""
-        line = max(n for n, start in enumerate(self.starts) if start <= place)
-        return place - self.starts[line] + 1
+        return place - self.starts[bisect.bisect(self.starts, place) - 1] + 1
 
     def _place(self, line, offset):
         text = self.lines[line - 1] if line <= len(self.lines) else ""
