@@ -21,6 +21,8 @@ OF_PANDAS = frozenset(
     "diff rolling ewm shift fillna dropna pct_change groupby loc iloc resample expanding "
     "value_counts sort_values reset_index".split()
 )
+# Attributes that are the array itself, seen otherwise.
+VIEWS = frozenset("T flat real imag".split())
 # Without an axis these return one number.
 OF_ONE_NUMBER = frozenset("max min amax amin sum mean median std var prod ptp percentile".split())
 # What these functions and methods of NumPy return are integers: indices, counts or lengths.
@@ -264,7 +266,7 @@ def path_of(node):
         return node.id
     if isinstance(node, ast.Attribute):
         base = path_of(node.value)
-        return base and f"{base}.{node.attr}"
+        return base if node.attr in VIEWS else base and f"{base}.{node.attr}"
     return None
 
 

@@ -291,7 +291,9 @@ class Reader:
         if made.op in ("+", "-"):
             if scope.parent is None or scope.loads(node.id) != [scope.after(statement)]:
                 return None
-        elif not is_mask(made) or not self._is_stable(found[0].what, statement, node):
+        elif not is_mask(made):
+            return None
+        if not self._is_stable(found[0].what, statement, node):
             return None
         term = Term(made.op, made.args, node, made.value, made.options)
         term.mask = statement
@@ -320,12 +322,27 @@ class Reader:
             if isinstance(inner, ast.Name):
                 bindings = self.scope.bindings.get(inner.id, ())
                 changes += [b.statement for b in bindings if b.statement is not None]
+                if any(b.how in ("loop", "other") and _holds(b.statement, use) for b in bindings):
+                    return False  # as x in [mask for x in ...]
             for change in changes:
-                if change is None or statement.lineno < change.lineno < use.lineno:
+                if change is None:
+                    return False
+                if statement.lineno < change.lineno and _is_before(change, use):
                     return False
                 if _share_a_loop(self.scope.node, change, use) and change.lineno > use.lineno:
                     return False
         return True
+
+
+def _is_before(change, use):
+    """Whether what a statement changes is changed before an expression in or after it."""
+    if hasattr(change, "body"):
+        return change.lineno < use.lineno
+    return (change.end_lineno, change.end_col_offset) <= (use.lineno, use.col_offset)
+
+
+def _holds(statement, node):
+    return statement is not None and any(inner is node for inner in ast.walk(statement))
 
 
 def _share_a_loop(node, first, second):

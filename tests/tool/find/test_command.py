@@ -186,6 +186,21 @@ def test_mask_of_what_is_changed_since(change, folder):
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        "m = x > 0\n    x = x - 2; return grad * m",
+        "m = x > 0\n    return [grad * m for x in grad]",
+        "z = x - 1\n    return [np.maximum(z, 0) for x in grad]",
+        "m = x > 0\n    x.flat[0] = 1\n    return grad * m",
+    ],
+)
+def test_name_that_is_another_where_it_is_used(body, folder):
+    text = f"import numpy as np\n\n\ndef f(x, grad):\n    {body}\n"
+    (folder / "layer.py").write_text(text)
+    assert [row["replacement"] for row in records(folder) if "x" in row["replacement"]] == []
+
+
+@pytest.mark.parametrize(
     ("code", "is_said"),
     [
         ("np.maximum(x, np.float64(0))", True),
