@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from .common import as_json, human
+from .common import BadInputError, as_json, human, whole_file
 
 MOST_LINES = 20
 HEADER = f"{'calls':>9} {'time':>8} {'share':>6} {'by fastrelu':>11}  elements, dtype, line"
@@ -219,10 +219,9 @@ def _printed_row(row):
 
 
 def _write(record, path):
-    part = f"{path}.{os.getpid()}.part"
     try:
-        with open(part, "wb") as file:
-            file.write(as_json(record))
-        os.replace(part, path)
-    except OSError as error:
-        print(f"fastrelu: --json {path}: {error.strerror or error}", file=sys.stderr)
+        with whole_file("--json", path) as write:
+            write(as_json(record))
+    except BadInputError as error:
+        if sys.stderr is not None:
+            print(f"fastrelu: {error}", file=sys.stderr)
