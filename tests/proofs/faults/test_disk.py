@@ -12,9 +12,12 @@ pytestmark = pytest.mark.xdist_group("faults")  # they share a process
 SHORT = ["--sizes", "16", "--seconds", "0.01", "--contenders", "numpy", "--threads", "1"]
 BENCH = ["bench", "--operations", "forward", "--where", "out", *SHORT]
 LAYER = ["bench", "--layer", "--shapes", "4x3x2", *SHORT[2:]]
+EXHAUSTIVE = ["check", "--exhaustive", "--only", "relu", "--slice", "1/65536"]
 COMMANDS = {
     "info": (["info"], {"--json": "a.json"}),
     "check": (["check"], {"--json": "a.json"}),
+    "check --exhaustive": (EXHAUSTIVE, {"--json": "a.json"}),
+    "find": (["find", fastrelu.__file__], {"--json": "a.json"}),
     "compare": (["compare", "--most", "16", "--seconds", "0.1"], {"--json": "a.json"}),
     "bench": (BENCH, {"--json": "a.json"}),
     "bench --layer": (LAYER, {"--json": "a.json"}),
