@@ -13,6 +13,7 @@ import types
 
 from .._imports import when_imported
 from .._patch import PATCHED_OF_SKLEARN, patch_numpy, patch_sklearn
+from .common import BadInputError, whole_file
 
 SKLEARN_OPTION, REPORT_OPTION, JSON_OPTION = "--sklearn", "--report", "--json"
 USAGE = """\
@@ -63,10 +64,12 @@ def run(argv):
         wrong = f"not {arguments[0]!r}" if arguments else "nothing was given"
         return _refuse(f"a script, or -m and a module, is needed: {wrong}\n{USAGE}", end="")
     try:
+        with whole_file(JSON_OPTION, options.json):
+            pass  # fail before the program runs, not after
         patch_numpy()
         if options.sklearn:
             _patch_sklearn()
-    except (ImportError, RuntimeError) as error:
+    except (BadInputError, ImportError, RuntimeError) as error:
         return _refuse(str(error))
     return (_run_module if as_module else _run_script)(arguments, options)
 

@@ -219,7 +219,14 @@ def test_json_needs_a_file(tmp_path):
     assert "--json needs a file" in done.stderr
 
 
-def test_file_that_cannot_be_written(tmp_path):
-    done = run("pass\n", tmp_path, "--json", "none/report.json")
-    assert done.returncode == 0
+def test_file_that_cannot_be_written_is_known_before_the_program_runs(tmp_path):
+    done = run("print(1)\n", tmp_path, "--json", "none/report.json")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "none/report.json: No such file or directory" in done.stderr
+
+
+def test_file_that_can_no_longer_be_written(tmp_path):
+    (tmp_path / "some").mkdir()
+    done = run("import os; os.rmdir('some')\n", tmp_path, "--json", "some/report.json")
+    assert done.returncode == 0
+    assert "some/report.json: No such file or directory" in done.stderr
