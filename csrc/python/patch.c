@@ -137,11 +137,11 @@ static PyObject *start_watching(void)
 static int end_watching(PyObject *started, PyObject *const *args, size_t nargsf, PyObject *kwnames,
                         int is_ours)
 {
-    Py_ssize_t n = PyVectorcall_NARGS(nargsf) + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+    Py_ssize_t n = PyVectorcall_NARGS(nargsf) + (kwnames ? PyTuple_Size(kwnames) : 0);
     PyObject *all = PyTuple_New(n), *ended = NULL;
 
     for (Py_ssize_t i = 0; all && i < n; i++)
-        PyTuple_SET_ITEM(all, i, Py_NewRef(args[i]));
+        PyTuple_SetItem(all, i, Py_NewRef(args[i]));
     if (all)
         ended = PyObject_CallFunctionObjArgs(watch_end, started, is_ours ? Py_True : Py_False, all,
                                              kwnames ? kwnames : Py_None, NULL);
