@@ -42,6 +42,7 @@ def with_faults(shim):
         environment = {
             "LD_PRELOAD": str(shim),
             "PYTHONMALLOC": "malloc",  # each object is an allocation
+            "PYTHONHASHSEED": "0",  # a set of the same size, so the same allocations, in each run
             "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")])),
         }
         return in_forks(before, codes, environment=environment, **options)
