@@ -636,7 +636,6 @@ IN_ENVIRONMENT = {
 }
 
 
-@needs_fork
 def test_an_interrupt_restores_the_number_of_threads(monkeypatch):
     def set_and_interrupt(n):
         set_num_threads(n)
@@ -651,6 +650,7 @@ def test_an_interrupt_restores_the_number_of_threads(monkeypatch):
     assert fastrelu.get_num_threads() == before
 
 
+@needs_fork
 def test_number_of_threads_in_the_environment():
     found = threads_with({name: variables for name, (variables, _) in IN_ENVIRONMENT.items()})
     assert found == {name: (number, "") for name, (_, number) in IN_ENVIRONMENT.items()}
