@@ -217,7 +217,8 @@ static void soft_threshold_of_longdouble(const char *x, const char *threshold, c
         return;
     }
     const longdouble difference = fabsl(a) - load_longdouble(threshold);
-    const longdouble moved = isless(difference, 0) ? 0 : difference;
+    /* Not by a comparison, of which a compiler may make a maximum that raises Invalid for NaN. */
+    const longdouble moved = is_negative_longdouble((const char *)&difference) ? 0 : difference;
     const longdouble result = (a > 0 ? 1 : a < 0 ? -1 : 0) * moved;
     memcpy(out, &result, sizeof result);
 }
