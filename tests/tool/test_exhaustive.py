@@ -411,7 +411,11 @@ def test_a_file_that_is_none_of_its_own(content, tmp_path, capsys):
 def test_an_interrupt_ends_it_with_130_and_a_whole_file(tmp_path):
     path = tmp_path / "state.json"
     with subprocess.Popen(
-        [*PYTHON, "--resume", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PYTHON, "--resume", path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may ignore it
     ) as process:
         while process.poll() is None and not path.exists():
             time.sleep(0.01)
