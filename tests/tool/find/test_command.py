@@ -364,7 +364,7 @@ def test_only_files_are_read(folder):
 @pytest.mark.parametrize("option", ["--diff", "--exit-code"])
 def test_output_that_cannot_be_printed(option, folder):
     (folder / "layer.py").write_text(RELU)
-    command = [sys.executable, "-m", "fastrelu", "find", option, str(folder)]
+    command = [sys.executable, "-P", "-m", "fastrelu", "find", option, str(folder)]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     error = f"python -m fastrelu find: error: cannot print: {os.strerror(28)}\n"
@@ -399,7 +399,7 @@ def test_interrupted(folder):
         (folder / f"layer{n:03}.py").write_text(RELU * 200)
     ready = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
     run = "from fastrelu._tool.main import main; print('ready', flush=True); sys.exit(main())"
-    command = [sys.executable, "-c", ready + run, "find", str(folder)]
+    command = [sys.executable, "-P", "-c", ready + run, "find", str(folder)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
