@@ -13,13 +13,13 @@ from fastrelu._tool.bench.plot import draw, draw_threads
 from fastrelu._tool.bench.record import fault
 from fastrelu._tool.common import (
     BadInputError,
+    Parser,
     binary,
     human,
     milliseconds,
     refuse_oserror,
     whole_file,
 )
-from fastrelu._tool.main import Parser
 
 FOLDER = Path(__file__).parent / "results"
 EPILOG = """\

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import fastrelu
-from fastrelu._tool.common import human, whole_file
-from fastrelu._tool.main import Parser
+from fastrelu._tool.common import Parser, human, whole_file
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "bench" / "results" / "epyc-2.json"

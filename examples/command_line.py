@@ -6,8 +6,7 @@ import io
 import os
 import sys
 
-from fastrelu._tool.common import BadInputError, Progress
-from fastrelu._tool.main import Parser
+from fastrelu._tool.common import BadInputError, Parser, Progress
 
 
 def parser_for(description, epilog, *, threads):

@@ -20,6 +20,17 @@ class BadInputError(Exception):
     """The user's input cannot be used; the message says why, in one line."""
 
 
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def __init__(self, **options):
+        form = argparse.RawDescriptionHelpFormatter
+        super().__init__(**{"formatter_class": form, **options})
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+
+
 class Progress:
     """A line that shows progress if stderr is a terminal."""
 
@@ -40,6 +51,47 @@ class Progress:
     def print(self, text):
         self.clear()
         print(text, flush=True)
+
+
+def exit_status(command, parser, progress, program):
+    """
+    Run a command to its end, or to the one line that says why there is none.
+
+    Parameters
+    ----------
+    command : callable
+        Returns the exit status.
+    parser : Parser
+        It says what is wrong with the input.
+    progress : Progress
+    program : str
+        What an interrupt names.
+
+    Returns
+    -------
+    int
+    """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        return command()
+    except BadInputError as error:
+        progress.clear()
+        parser.error(str(error))
+    except MemoryError as error:
+        progress.clear()
+        parser.error(f"not enough memory: {error}")
+    except OSError as error:
+        progress.clear()
+        # Nothing can be printed; discard what the interpreter flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            parser.error(f"cannot print: {error.strerror or error}")
+        return 1
+    except KeyboardInterrupt:
+        progress.clear()
+        print(f"{program}: interrupted", file=sys.stderr)
+        return 130
 
 
 def coloured(text, colour):

@@ -1,7 +1,5 @@
 """The command line: checks fastrelu on this machine, then compares it with NumPy."""
 
-import argparse
-import os
 import shlex
 import statistics
 import sys
@@ -16,11 +14,13 @@ from .bench import command as bench
 from .check import check
 from .common import (
     BadInputError,
+    Parser,
     Progress,
     add_limits,
     as_json,
     coloured,
     dtype_named,
+    exit_status,
     human,
     print_machine,
     refuse_oserror,
@@ -64,17 +64,6 @@ value for each place along the last axis of x, none of them above zero.
 """
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
-
-    def __init__(self, **options):
-        form = argparse.RawDescriptionHelpFormatter
-        super().__init__(**{"formatter_class": form, **options})
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
-
-
 def main(argv=None):
     """
     Run the command line.
@@ -93,36 +82,20 @@ def main(argv=None):
     if argv[:1] == ["run"]:
         return run(argv[1:])
     if argv[:1] == ["find"]:
-        return find.run(argv[1:], Parser)
+        return find.run(argv[1:])
     by_default = not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help"))
     arguments = ["compare", *argv] if by_default else argv
     progress = Progress()
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
     parsers = _parsers()
     parser = parsers.get(arguments[0], parsers[None])
-    try:
+
+    def command():
         options, unknown = parsers[None].parse_known_args(arguments)
         if unknown:
             raise BadInputError(f"unexpected {unknown[0]!r}; see {parser.prog} --help")
         return _run(options, argv, progress)
-    except BadInputError as error:
-        progress.clear()
-        parser.error(str(error))
-    except MemoryError as error:
-        progress.clear()
-        parser.error(f"not enough memory: {error}")
-    except OSError as error:
-        progress.clear()
-        # Nothing can be printed; discard what the interpreter flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            parser.error(f"cannot print: {error.strerror or error}")
-        return 1
-    except KeyboardInterrupt:
-        progress.clear()
-        print(f"{PROGRAM}: interrupted", file=sys.stderr)
-        return 130
+
+    return exit_status(command, parser, progress, PROGRAM)
 
 
 def _parsers():

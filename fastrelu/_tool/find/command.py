@@ -1,6 +1,5 @@
 """python -m fastrelu find: the arguments, the output and the exit status."""
 
-import argparse
 import functools
 import multiprocessing
 import os
@@ -8,7 +7,7 @@ import signal
 import sys
 import time
 
-from ..common import BadInputError, Progress, as_json, whole_file
+from ..common import BadInputError, Parser, Progress, as_json, exit_status, whole_file
 from . import factors, sources
 from .rewrite import difference, rewritten
 from .search import find
@@ -29,7 +28,7 @@ AT_ONCE = 64
 WIDTH = 76
 
 
-def run(argv, parser_class):
+def run(argv):
     """
     Run the command.
 
@@ -37,41 +36,23 @@ def run(argv, parser_class):
     ----------
     argv : list of str
         The arguments after "find".
-    parser_class : type
-        Of argument parsers, whose errors end the program.
 
     Returns
     -------
     int
         The exit status.
     """
-    parser, progress = _parser(parser_class), Progress()
-    try:
-        options = parser.parse_intermixed_args(argv)
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="replace")
-        return _run(options, progress)
-    except BadInputError as error:
-        progress.clear()
-        parser.error(str(error))
-    except OSError as error:
-        progress.clear()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            parser.error(f"cannot print: {error.strerror or error}")
-        return 1
-    except KeyboardInterrupt:
-        progress.clear()
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return 130
+    parser, progress = _parser(), Progress()
+    return exit_status(
+        lambda: _run(parser.parse_intermixed_args(argv), progress), parser, progress, parser.prog
+    )
 
 
-def _parser(parser_class):
-    parser = parser_class(
+def _parser():
+    parser = Parser(
         prog="python -m fastrelu find",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a folder, program or notebook")
     what = parser.add_mutually_exclusive_group()
