@@ -30,6 +30,23 @@ def assert_is_numpys(call):
 @example(Call("subtract_relu", inputs=(Operand("O"), Operand("O")), out=Operand("O"), where=False))
 # and gave 0.0 instead of 0.
 @example(Call("add_relu", inputs=(Operand("O", (), start=18), Operand("O", (), start=18))))
+# What the oracle did not know: an integer that no integer type holds is an object,
+@example(Call(inputs=(Operand("O", container="scalar", start=187),)))
+# a number alone is cast to the type that a signature asks for,
+@example(
+    Call("soft_threshold", inputs=(Operand(number=1, container="number"),) * 2, signature="ff->f")
+)
+@example(Call(inputs=(Operand(number=-200, container="number"),), signature="b->b"))
+# beside an array it is not,
+@example(
+    Call(
+        "add_relu",
+        inputs=(Operand("e"), Operand(number=70000, container="number")),
+        signature="ee->e",
+    )
+)
+# and kernels add float16 in float64.
+@example(Call("relu_sum", inputs=(Operand("e", (9000, 3)),), calm=True, axis=0))
 @settings(max_examples=200, deadline=None, database=None, derandomize=True)
 @given(strategies.binary(max_size=BYTES).map(draw))
 def test_a_drawn_call_is_numpys(call):
