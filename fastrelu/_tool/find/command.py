@@ -1,6 +1,7 @@
 """python -m fastrelu find: the arguments, the output and the exit status."""
 
 import functools
+import gc
 import multiprocessing
 import os
 import signal
@@ -165,7 +166,8 @@ def _pool(workers):
     """Return processes that leave an interrupt to this one."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return multiprocessing.get_context("spawn").Pool(workers)
+        # Trees of syntax hold no cycles: looking for them after each 700 objects takes a quarter more.
+        return multiprocessing.get_context("spawn").Pool(workers, gc.set_threshold, (100_000,))
     finally:
         signal.signal(signal.SIGINT, before)
 

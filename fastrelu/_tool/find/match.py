@@ -16,10 +16,21 @@ AUGMENTED = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*="}
 
 
 class Form(NamedTuple):
-    """One way of writing an idiom, as terms: a statement each."""
+    """
+    One way of writing an idiom.
+
+    Attributes
+    ----------
+    idiom : Idiom
+    terms : tuple of Term
+        A statement each.
+    wanted : tuple of (frozenset of str, or None), or None
+        The operations that each operand of the first term may be; None stands for any.
+    """
 
     idiom: object
     terms: tuple
+    wanted: tuple | None
 
 
 class Match(NamedTuple):
@@ -61,13 +72,13 @@ def statement_term(statement, reader):
 
 def find_expression(term):
     """Yield the idioms that an expression is, those that contain others first."""
-    for form in _forms("expressions").get(term.op, ()):
+    for form in _forms_like("expressions", term):
         yield from _matches(form, [term])
 
 
 def find_statements(terms):
     """Yield the idioms that a statement and those after it are, and the number of statements."""
-    for form in _forms("statements").get(terms[0].op, ()):
+    for form in _forms_like("statements", terms[0]):
         if len(form.terms) <= len(terms) and None not in terms[: len(form.terms)]:
             for match in _matches(form, terms):
                 yield match, len(form.terms)
@@ -77,7 +88,7 @@ def relu_of(term):
     """Return the operand, options and conditions if a term is ReLU in one of its forms, or None."""
     if term.relu is None:
         term.relu = False
-        for form in _forms("forward").get(term.op, ()):
+        for form in _forms_like("forward", term):
             for match in _matches(form, [term]):
                 operand = match.bound["x"]
                 if "-x" in form.idiom.call:
@@ -203,6 +214,27 @@ def _unify_operands(pattern, term, state, is_root):
         yield from states
 
 
+def _forms_like(which, term):
+    """Return the forms that a term may be, as far as a look at its operands shows."""
+    return _forms_of(which, term.op, tuple(arg.op for arg in term.args))
+
+
+@cache
+def _forms_of(which, op, ops):
+    orders = (ops, ops[::-1]) if op in COMMUTATIVE else (ops,)
+    return [
+        form
+        for form in _forms(which).get(op, ())
+        if form.wanted is None or any(_are_wanted(order, form.wanted) for order in orders)
+    ]
+
+
+def _are_wanted(ops, wanted):
+    return len(ops) == len(wanted) and all(
+        may is None or op in may for op, may in zip(ops, wanted, strict=True)
+    )
+
+
 @cache
 def _forms(which):
     """Return the forms of the lists of idioms, by the operation of their first term."""
@@ -210,17 +242,24 @@ def _forms(which):
     forms = {}
     for idiom in idioms:
         for code in idiom.forms:
-            form = Form(idiom, _terms_of(code, which == "statements"))
-            for op in _ops_of(form.terms[0]):
+            terms = _terms_of(code, which == "statements")
+            ops = [_ops_of(arg) for arg in terms[0].args]
+            form = Form(idiom, terms, None if terms[0].op == "relu" else tuple(ops))
+            for op in _ops_of(terms[0]):
                 forms.setdefault(op, []).append(form)
     return forms
 
 
 def _ops_of(term):
-    """Return the operations that a term of a program may have to be like that of a form."""
-    if term.op != "relu":
-        return [term.op]
-    return list(dict.fromkeys(_terms_of(code, False)[0].op for i in FORWARD for code in i.forms))
+    """Return the operations that a term of a program may have to be like that of a form, or None."""
+    if term.op == "meta":
+        return None
+    return _ops_of_relu() if term.op == "relu" else frozenset([term.op])
+
+
+@cache
+def _ops_of_relu():
+    return frozenset(_terms_of(code, False)[0].op for idiom in FORWARD for code in idiom.forms)
 
 
 def _terms_of(code, as_statements):

@@ -32,6 +32,14 @@ OF_INTEGERS = frozenset(
     "triu_indices tril_indices".split()
 )
 
+# Nodes that may bind or change a name, those that have no others below them, and their contexts.
+BINDING = (
+    *(ast.stmt, ast.Lambda, ast.comprehension, ast.ExceptHandler, ast.keyword),
+    *(ast.Name, ast.Subscript, ast.Attribute),
+)
+LEAVES = (ast.Name, ast.Constant)
+BOUND = (ast.Store, ast.Del)
+
 
 class Binding(NamedTuple):
     """
@@ -99,7 +107,7 @@ class Scope:
                 statement = None
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 loads.setdefault(node.id, []).append(statement)
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 collect(child, statement)
 
         collect(self.node, None)
@@ -180,14 +188,23 @@ class Scope:
                     self._bind(arg.arg, "other", None)
 
     def _collect(self, node, statement):
+        if isinstance(node, LEAVES) and not isinstance(getattr(node, "ctx", None), BOUND):
+            return
         if isinstance(node, ast.stmt):
             statement = node
+        if isinstance(node, BINDING) and self._binds_all(node, statement):
+            return
+        for child in children(node):
+            self._collect(child, statement)
+
+    def _binds_all(self, node, statement):
+        """Note what a node itself binds or changes; return whether its children are seen to."""
         match node:
             case ast.Import():
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
                     self._bind(name, "import", alias.name if alias.asname else name, node)
-                return
+                return True
             case ast.ImportFrom():
                 for alias in node.names:
                     if alias.name == "*":
@@ -195,7 +212,7 @@ class Scope:
                     else:
                         origin = f"{'.' * node.level}{node.module or ''}.{alias.name}"
                         self._bind(alias.asname or alias.name, "import", origin, node)
-                return
+                return True
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 self._bind(node.name, "other", None, node)
                 inner = [*node.decorator_list]
@@ -203,17 +220,17 @@ class Scope:
                     inner += [*node.args.defaults, *filter(None, node.args.kw_defaults)]
                 for child in inner:
                     self._collect(child, statement)
-                return
+                return True
             case ast.Lambda():
-                return
+                return True
             case ast.Assign(targets=[ast.Name() as name], value=value):
                 self._bind(name.id, "assign", value, node)
                 self._collect(value, statement)
-                return
+                return True
             case ast.AnnAssign(target=ast.Name() as name, value=value) if value is not None:
                 self._bind(name.id, "assign", value, node)
                 self._collect(value, statement)
-                return
+                return True
             case ast.AugAssign(target=target, value=value):
                 self._change(target, node)
                 if isinstance(target, ast.Name):
@@ -237,12 +254,23 @@ class Scope:
                     self._change(changed, statement)
             case ast.keyword(arg="out", value=value):
                 self._change(value, statement)
-        for child in ast.iter_child_nodes(node):
-            self._collect(child, statement)
+        return False
 
     def _change(self, target, statement):
         if (path := path_of(target)) is not None:
             self.changed.setdefault(path, []).append(statement)
+
+
+def children(node):
+    """Return the nodes directly below a node, without contexts and operators."""
+    found = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            found += [child for child in value if isinstance(child, ast.AST) and child._fields]
+        elif isinstance(value, ast.AST) and value._fields:
+            found.append(value)
+    return found
 
 
 def _terms_of_index(node):
