@@ -166,7 +166,7 @@ def _pool(workers):
     """Return processes that leave an interrupt to this one."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        # Trees of syntax hold no cycles: looking for them after each 700 objects takes a quarter more.
+        # Trees of syntax hold no cycles: to look for them every 700 objects takes a quarter more.
         return multiprocessing.get_context("spawn").Pool(workers, gc.set_threshold, (100_000,))
     finally:
         signal.signal(signal.SIGINT, before)

@@ -251,7 +251,7 @@ def _forms(which):
 
 
 def _ops_of(term):
-    """Return the operations that a term of a program may have to be like that of a form, or None."""
+    """Return the operations that a term may have to be like one of a form, or None for any."""
     if term.op == "meta":
         return None
     return _ops_of_relu() if term.op == "relu" else frozenset([term.op])

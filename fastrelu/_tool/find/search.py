@@ -13,7 +13,7 @@ from .terms import Reader, is_mask
 from .text import Text
 
 IGNORE = "fastrelu: ignore"
-# What an idiom has at least one of: a name, a comparison with 0, or a 0 that is written to elements.
+# An idiom has at least one of these: a name, a comparison with 0, or elements set to 0.
 # Each alternative begins with a letter of its own, which re looks for seven times as fast.
 ZERO = r"\s*0(?:\.0*)?(?![\w.])"
 HINT = re.compile(
