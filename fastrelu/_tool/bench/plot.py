@@ -40,6 +40,13 @@ def draw(rows, title, kind):
     -------
     bytes
     """
+    with _colours(kind):
+        figure, columns = _by_size(rows)
+        return _saved(figure, title, kind, columns)
+
+
+def _by_size(rows):
+    """Return a figure, and the columns of its legend."""
     from matplotlib.figure import Figure
 
     panels = groups_of(rows)
@@ -64,11 +71,17 @@ def draw(rows, title, kind):
         line, column = divmod(i, columns)
         axes[2 * line, column].remove()
         axes[2 * line + 1, column].remove()
-    return _saved(figure, title, kind, columns + 1)
+    return figure, columns + 1
 
 
 def draw_threads(rows, title, kind):
     """Return plots of the GB/s by the number of threads, a panel for each size, as draw does."""
+    with _colours(kind):
+        figure, columns = _by_number_of_threads(rows)
+        return _saved(figure, title, kind, columns)
+
+
+def _by_number_of_threads(rows):
     from matplotlib.figure import Figure
 
     panels = scaling(rows)
@@ -86,7 +99,7 @@ def draw_threads(rows, title, kind):
                 axis.set_title(f"{', '.join(group)}\n{n:,} elements", fontsize="small")
             else:
                 axis.remove()
-    return _saved(figure, title, kind, max(1, len(sizes)))
+    return figure, max(1, len(sizes))
 
 
 def for_a_page(rows):
@@ -101,15 +114,20 @@ def for_a_page(rows):
         From the name of an operation, output and type to a list of figures: time by size, and
         how fastrelu gains by threads if there are several numbers of them.
     """
-    import matplotlib
-
-    with matplotlib.rc_context(OF_A_PAGE):
+    with _colours("svg"):
         figures = {}
         for name, members in groups_of(rows).items():
             figures[name] = [_times(members, _styles(rows)[0])]
             if gains := _gains(members):
                 figures[name].append(_by_threads(gains))
         return _ratios(rows), figures
+
+
+def _colours(kind):
+    """Return a context in which SVG is drawn for a light page and for a dark one."""
+    import matplotlib
+
+    return matplotlib.rc_context(OF_A_PAGE if kind == "svg" else {})
 
 
 def _ratios(rows):
@@ -200,7 +218,7 @@ def _draw_scaling(axis, speeds, threads, colours):
     for name, by_threads in speeds.items():
         axis.plot(
             *zip(*sorted(by_threads.items()), strict=True),
-            color=colours.get(name, "0.8"),
+            color=colours.get(name, GREY),
             linewidth=5 if name == BEST_COPY else 2.5 if name == "fastrelu" else 1.2,
             marker=".",
             label=name,
@@ -255,7 +273,7 @@ def _draw_panel(axis, rows, field, styles):
     if sizes := sorted(of_any):
         band = [[of.get(n, of_any[n]) for n in sizes] for of in (of_one, of_any)]
         axis.fill_between(
-            sizes, *band, color="0.85", linewidth=4, label="the best copy, 1 thread to all"
+            sizes, *band, color=GREY, alpha=0.3, linewidth=4, label="the best copy, 1 thread to all"
         )
     for (name, threads), members in series.items():
         axis.plot(
