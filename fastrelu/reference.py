@@ -1147,10 +1147,16 @@ def reduced(reduce, relu, x, axis, threshold, dtype, out, keepdims):
     """Return what a reduction of NumPy makes of relu(x - threshold)."""
     is_default = type(threshold) is int and threshold == 0
     above = relu(x if is_default else np.subtract(x, threshold))
-    options = {} if keepdims is False else {"keepdims": keepdims}
+    options = {"axis": axis}  # and what is given: a container need not know the others
+    if dtype is not None:
+        options["dtype"] = dtype
+    if keepdims is not False:
+        options["keepdims"] = keepdims
+    if out is None:
+        return reduce(above, **options)
     if type(out) is not np.ndarray:
-        return reduce(above, axis=axis, dtype=dtype, out=out, **options)
-    out[...] = reduce(above, axis=axis, dtype=dtype, out=np.empty_like(out), **options)
+        return reduce(above, out=out, **options)
+    out[...] = reduce(above, out=np.empty_like(out), **options)
     return out  # which is not written where np.errstate raises
 
 
