@@ -6,7 +6,7 @@ import re
 from math import isfinite
 from typing import NamedTuple
 
-from .idioms import KEPT_MASK, SKLEARN, TYPE
+from .idioms import KEPT_MASK, SKLEARN, TYPE, UNCHANGED
 from .match import find_expression, find_statements, statement_term
 from .names import FOREIGN, FUNCTIONS, LEAVES, SCOPES, Scope, kind_of, path_of
 from .terms import Reader, is_mask
@@ -275,7 +275,11 @@ class _Search:
             why = why or "a comment stands within it"
         if any(_is_impure(term, reader) for term in _repeated(match, terms)):
             why = why or "what is called twice would be called once"
-        conditions = (*match.conditions, *[TYPE] * _drops_a_type(match, terms))
+        conditions = (
+            *match.conditions,
+            *[TYPE] * _drops_a_type(match, terms),
+            *[UNCHANGED] * _uses_an_earlier_mask(match, terms),
+        )
         self.findings.append(
             Finding(
                 first.lineno,
@@ -569,13 +573,24 @@ def _repeated(match, terms):
 
 def _drops_a_type(match, terms):
     """Whether the replacement lacks a number that NumPy gives a type: np.float64(0)."""
-    kept = {id(term) for term in match.bound.values()}
     return any(
         part.op == "number" and isinstance(part.node, ast.Call) and isfinite(part.value)
-        for term in terms
-        for part in term.parts
-        if id(part) not in kept
+        for part in _dropped(match, terms)
     )
+
+
+def _uses_an_earlier_mask(match, terms):
+    """Whether a name or attribute stands where its comparison is meant."""
+    return any(
+        is_mask(part) and isinstance(part.node, ast.Name | ast.Attribute)
+        for part in _dropped(match, terms)
+    )
+
+
+def _dropped(match, terms):
+    """Yield the terms that the replacement does not keep as they are."""
+    kept = {id(term) for term in match.bound.values()}
+    return (part for term in terms for part in term.parts if id(part) not in kept)
 
 
 def _is_impure(term, reader):

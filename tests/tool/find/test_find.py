@@ -165,3 +165,16 @@ def test_values(path, dtype):
         if not equal:
             differ.append(name)
     assert differ == []
+
+
+@pytest.mark.parametrize(
+    ("body", "is_said"),
+    [
+        ("mask = z > 0\n    return d * mask", True),
+        ("mask = z <= 0\n    d[mask] = 0\n    return d", True),
+        ("return d * (z > 0)", False),
+    ],
+)
+def test_an_operand_must_not_change_after_its_mask(body, is_said):
+    [finding] = find(f"import numpy as np\ndef relu_backward(d, z):\n    {body}\n")
+    assert (idioms.UNCHANGED in finding.conditions) == is_said
