@@ -216,6 +216,11 @@ def milliseconds(seconds):
     return f"{1e3 * seconds:g} ms"
 
 
+def counted(number, noun):
+    """Return a number of things: 1 file, 2,000 files."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def binary(size):
     """Return a number of bytes with a unit."""
     return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"

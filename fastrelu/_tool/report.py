@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from .common import BadInputError, as_json, human, whole_file
+from .common import BadInputError, as_json, counted, human, whole_file
 
 MOST_LINES = 20
 HEADER = f"{'calls':>9} {'time':>8} {'share':>6} {'by fastrelu':>11}  elements, dtype, line"
@@ -188,19 +188,20 @@ def _printed(record):
     lines = [f"fastrelu: {record['program']} ran for {human(record['seconds'])}"]
     if total["calls"]:
         lines += [
-            f"np.maximum with a zero: {total['calls']:,} calls, {human(total['seconds'])} "
+            f"np.maximum with a zero: {counted(total['calls'], 'call')}, {human(total['seconds'])} "
             f"({share:.1%}); fastrelu took {total['by_fastrelu']:,}",
             HEADER,
         ]
         for row in total["lines"][:MOST_LINES]:
             lines += _printed_row(row)
         if more := len(total["lines"]) - MOST_LINES:
-            lines += [f"    and {more} more lines"] if more > 0 else []
+            lines += [f"    and {counted(more, 'more line')}"] if more > 0 else []
     else:
         lines.append("np.maximum with a zero: no calls")
     if record["found"]:
         files = len({row["path"] for row in record["found"]})
-        lines.append(f"find: {len(record['found'])} places in {files} of the program's files")
+        places = counted(len(record["found"]), "place")
+        lines.append(f"find: {places} in {counted(files, 'file')} of the program")
         lines += [printed(row) for row in record["found"]]
     else:
         lines.append("find: nothing in the program's files")

@@ -87,7 +87,7 @@ def test_program_ends_as_without_it(end, status, tmp_path):
     assert watched.stderr.startswith(plain.stderr)
     printed = watched.stderr.removeprefix(plain.stderr).splitlines()
     assert printed[0].startswith("fastrelu: script.py ran for ")
-    assert printed[1].startswith("np.maximum with a zero: 1 calls, ")
+    assert printed[1].startswith("np.maximum with a zero: 1 call, ")
     assert printed[3].endswith("12, float32, script.py:3")
 
 

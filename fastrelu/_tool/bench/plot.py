@@ -4,6 +4,7 @@ import io
 import statistics
 from itertools import cycle, islice
 
+from ..common import counted
 from .report import BEST_COPY, beside, groups_of, milliseconds, scaling
 
 OUTPUTS_PER_ROW = 3
@@ -283,6 +284,6 @@ def _draw_panel(axis, rows, field, styles):
             linestyle=line_styles[threads],
             linewidth=2.5 if name == "fastrelu" else 1.2,
             marker=".",
-            label=f"{name}, {threads} thread{'s' if threads > 1 else ''}",
+            label=f"{name}, {counted(threads, 'thread')}",
             zorder=3 if name == "fastrelu" else 2,
         )

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 
-from ..common import BadInputError, Parser, Progress, as_json, exit_status, whole_file
+from ..common import BadInputError, Parser, Progress, as_json, counted, exit_status, whole_file
 from . import factors, sources
 from .rewrite import difference, rewritten
 from .search import find
@@ -103,15 +103,15 @@ def _run(options, progress):
 
 
 def _print_summary(options, rows, files, written):
-    many = "file" if files == 1 else "files"
+    searched = counted(files, "file")
     if options.write:
-        print(f"{written} of {files} {many} rewritten")
+        print(f"{written} of {searched} rewritten")
     elif not rows:
-        print(f"nothing found in {files} {many}")
+        print(f"nothing found in {searched}")
     else:
-        places = "1 place" if len(rows) == 1 else f"{len(rows)} places"
         by_hand = sum(not row["safe"] for row in rows)
-        print(f"{places} in {len({row['path'] for row in rows})} of {files} {many}; ", end="")
+        having = len({row["path"] for row in rows})
+        print(f"{counted(len(rows), 'place')} in {having} of {searched}; ", end="")
         print(f"--diff shows {len(rows) - by_hand}, {by_hand} are to be changed by hand")
         if any(row["factor"] for row in rows):
             print(f"Factors: {factors.conditions()}.")
