@@ -40,6 +40,8 @@ BINDING = (
 LEAVES = (ast.Name, ast.Constant)
 BOUND = (ast.Store, ast.Del)
 
+OPEN = ""  # the kind of a name within its own value: the other values decide
+
 
 class Binding(NamedTuple):
     """
@@ -308,9 +310,13 @@ def kind_of(node, scope):
         "integer" is a number or an array of them, "number" one float of Python; None is unknown.
     """
     if node not in scope.kinds:
-        scope.kinds[node] = None  # for a name within its own value
+        scope.kinds[node] = OPEN
         scope.kinds[node] = _kind_of(node, scope)
     return scope.kinds[node]
+
+
+def _kinds_of(nodes, scope):
+    return {kind_of(node, scope) for node in nodes} - {OPEN}
 
 
 def _kind_of(node, scope):
@@ -335,10 +341,10 @@ def _kind_of(node, scope):
         case ast.Attribute(attr="T", value=value) | ast.Subscript(value=value):
             return kind_of(value, scope)
         case ast.BinOp(op=ast.FloorDiv(), left=left, right=right):
-            kinds = {kind_of(left, scope), kind_of(right, scope)}
+            kinds = _kinds_of([left, right], scope)
             return _joined(kinds) or "integer"
         case ast.BinOp(left=left, right=right):
-            kinds = {kind_of(left, scope), kind_of(right, scope)}
+            kinds = _kinds_of([left, right], scope)
             for kind in "foreign", "pandas", "array":
                 if kind in kinds:
                     return kind
@@ -348,7 +354,7 @@ def _kind_of(node, scope):
         case ast.UnaryOp(operand=operand):
             return kind_of(operand, scope)
         case ast.IfExp(body=body, orelse=orelse):
-            return _joined({kind_of(body, scope), kind_of(orelse, scope)})
+            return _joined(_kinds_of([body, orelse], scope))
     return None
 
 
@@ -385,7 +391,7 @@ def _kind_of_name(name, scope):
                 kinds.add(_kind_of_loop(binding.what, owner))
             case _:
                 kinds.add(None)
-    return _joined(kinds)
+    return _joined(kinds - {OPEN})
 
 
 def _kind_of_annotation(annotation, scope):
@@ -434,7 +440,7 @@ def _kind_of_call(node, scope):
         if origin in ("builtins.float", "builtins.sum") and origin.endswith("float"):
             return "number"
         if origin in ("builtins.max", "builtins.min", "builtins.abs", "builtins.sum"):
-            return _joined({kind_of(arg, scope) for arg in node.args})
+            return _joined(_kinds_of(node.args, scope))
         return "number" if root in ("math", "random", "time") else None
     if isinstance(node.func, ast.Attribute):
         method, value = node.func.attr, node.func.value
@@ -459,7 +465,7 @@ def _kind_of_numpy(name, node, scope):
         if keyword.arg == "dtype":
             return "integer" if _is_integer_type(keyword.value) else "array"
     if name in OF_INTEGERS:
-        kinds = {kind_of(arg, scope) for arg in node.args}
+        kinds = _kinds_of(node.args, scope)
         return "array" if name == "arange" and kinds != {"integer"} else "integer"
     if name.startswith(("int", "uint", "is", "logical_")):
         return "integer"
@@ -483,7 +489,7 @@ def _kind_of_numpy(name, node, scope):
         "max",
         "min",
     ):
-        kinds = {kind_of(arg, scope) for arg in node.args[:2]}
+        kinds = _kinds_of(node.args[:2], scope)
         return "integer" if kinds == {"integer"} else "array"
     return "array"
 

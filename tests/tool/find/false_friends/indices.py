@@ -38,6 +38,8 @@ def places(x, n: int, scale: float, rows):
     np.clip(np.array(rows.shape) - np.array(x.shape), 0, 9)
     row_index = rows - 1
     np.maximum(row_index, 0)
+    corner = np.asarray(x.shape) // 2 - 8
+    corner = np.minimum(np.maximum(corner, 0), np.asarray(x.shape) - 16)
     for k in range(np.maximum(rows, 0)):
         pass
     return a, b, c, d, e
