@@ -774,6 +774,9 @@ def relu_derivative(x, at_zero=0):
     derivative = relu_backward(one_of(x), x)
     with np.errstate(all="ignore"):
         at = np.equal(x, zero_of(derivative.dtype))
+    if type(derivative) is np.ndarray:
+        derivative[at] = at_zero
+        return derivative
     return np.where(at, derivative.dtype.type(at_zero), derivative)[()]
 
 
