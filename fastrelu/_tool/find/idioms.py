@@ -349,6 +349,13 @@ EXPRESSIONS = (
         "gradient",
     ),
     Idiom(
+        "gradient by product with floats, 1 at 0",
+        "relu_backward(g, x)",
+        (NAN, GRADIENT, ZERO, DTYPE, AT_ZERO),
+        ("g * (x >= 0).astype(float)", "g * np.where(x >= 0, 1, 0)", "g * np.where(x < 0, 0, 1)"),
+        "gradient",
+    ),
+    Idiom(
         "gradient by where",
         "relu_backward(g, x)",
         (NAN,),

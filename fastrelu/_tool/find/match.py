@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .idioms import EXPRESSIONS, FORWARD, STATEMENTS
 from .names import Scope
-from .terms import COMMUTATIVE, Reader, Term, is_number_type
+from .terms import COMMUTATIVE, Reader, Term, is_mask, is_number_type
 
 # The keywords that a ufunc of fastrelu takes over from one of NumPy.
 OF_UFUNCS = frozenset("out where dtype casting order subok".split())
@@ -148,7 +148,10 @@ def _fits(name, term, idiom):
         case "c" if idiom.name == "minimum of maximum":
             return not isinstance(term.node, ast.Call | ast.BinOp | ast.Constant)
         case "g" | "d":
-            return term.op != "number" and not isinstance(term.node, ast.Constant)
+            is_constant = term.op == "number" or isinstance(term.node, ast.Constant)
+            return not (is_constant or is_mask(term))
+        case "a" if _calls_exp(term.node):  # of ELU
+            return False
         case "t" if term.op == "number":
             return term.value >= 0
         case "x" | "z":
@@ -156,6 +159,13 @@ def _fits(name, term, idiom):
                 term.node, ast.Constant | ast.List | ast.Tuple | ast.ListComp
             )
     return not (isinstance(term.node, ast.Constant) and term.op == "leaf")
+
+
+def _calls_exp(node):
+    return node is not None and any(
+        isinstance(inner, ast.Call) and getattr(inner.func, "attr", "") in ("exp", "expm1")
+        for inner in ast.walk(node)
+    )
 
 
 def _unify(pattern, term, bound, options, conditions, is_root=False):

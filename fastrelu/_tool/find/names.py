@@ -3,6 +3,7 @@
 import ast
 import builtins
 import itertools
+import re
 from functools import cached_property
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ SCOPES = (*FUNCTIONS, ast.ClassDef)
 FOREIGN = frozenset(
     "torch tensorflow jax jaxlib cupy mxnet paddle theano pytensor aesara chainer autograd keras "
     "tinygrad mlx dask xarray polars pyspark sympy cvxpy casadi pymc numba ivy oneflow mindspore "
-    "sparse awkward dpnp pyopencl pycuda tf_keras flax optax megengine jittor".split()
+    "sparse awkward dpnp pyopencl pycuda tf_keras flax optax megengine jittor tensorly".split()
 )
 FOREIGN_METHODS = frozenset(
     "clone detach cuda cpu requires_grad_ unsqueeze masked_fill item backward to_numpy".split()
@@ -70,7 +71,7 @@ class Scope:
         self.bindings = {}
         self.kinds = {}
         self.changed = {}
-        self.star_of_numpy = False
+        self.star_of_numpy = self.star_of_a_neighbour = False
         self._collect_parameters()
         for child in node.body if isinstance(node.body, list) else [node.body]:
             self._collect(child, child)
@@ -144,6 +145,19 @@ class Scope:
         return places
 
     @cached_property
+    def numbers(self):
+        """The names that are converted to one number."""
+        return {
+            node.args[0].id
+            for node in ast.walk(self.node)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("float", "int")
+            and len(node.args) == 1
+            and isinstance(node.args[0], ast.Name)
+        }
+
+    @cached_property
     def targets(self):
         """The name to which each expression is assigned, as a whole or as a part."""
         return {
@@ -175,6 +189,8 @@ class Scope:
             scope = scope.parent
         if scope.star_of_numpy:
             return f"numpy.{node.id}"
+        if node.id == "np" and scope.star_of_a_neighbour:
+            return "numpy"
         return f"builtins.{node.id}" if hasattr(builtins, node.id) else None
 
     def _bind(self, name, how, what, statement=None):
@@ -211,6 +227,7 @@ class Scope:
                 for alias in node.names:
                     if alias.name == "*":
                         self.star_of_numpy |= node.module == "numpy" and self.parent is None
+                        self.star_of_a_neighbour |= node.level > 0
                     else:
                         origin = f"{'.' * node.level}{node.module or ''}.{alias.name}"
                         self._bind(alias.asname or alias.name, "import", origin, node)
@@ -397,7 +414,7 @@ def _kind_of_name(name, scope):
 def _kind_of_annotation(annotation, scope):
     if annotation is None:
         return None
-    text = ast.unparse(annotation)
+    text = _without_none(annotation)
     if text in ("int", "np.int64"):
         return "integer"
     if text in ("float", "np.float64"):
@@ -416,6 +433,17 @@ def _kind_of_annotation(annotation, scope):
         return "foreign"
     is_own = any(scope.find(name) for name in ("Tensor", "Variable") if name in text)
     return "foreign" if ("Tensor" in text or "Variable" in text) and not is_own else None
+
+
+def _without_none(annotation):
+    """Return the text of an annotation: "float" for Optional[float] and for float | None."""
+    text = annotation.value if _is_text(annotation) else ast.unparse(annotation)
+    text = re.sub(r"^(?:typing\.)?Optional\[(.*)\]$", r"\1", text)
+    return re.sub(r"\s*\|\s*None$|^None\s*\|\s*", "", text)
+
+
+def _is_text(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _kind_of_loop(iterable, scope):
@@ -440,7 +468,10 @@ def _kind_of_call(node, scope):
         if origin in ("builtins.float", "builtins.sum") and origin.endswith("float"):
             return "number"
         if origin in ("builtins.max", "builtins.min", "builtins.abs", "builtins.sum"):
-            return _joined(_kinds_of(node.args, scope))
+            kind = _joined(_kinds_of(node.args, scope))
+            if len(node.args) > 1 and kind in (None, "array") and not origin.endswith("sum"):
+                return "number"  # of several arrays there is no greatest
+            return kind
         return "number" if root in ("math", "random", "time") else None
     if isinstance(node.func, ast.Attribute):
         method, value = node.func.attr, node.func.value
@@ -489,8 +520,8 @@ def _kind_of_numpy(name, node, scope):
         "max",
         "min",
     ):
-        kinds = _kinds_of(node.args[:2], scope)
-        return "integer" if kinds == {"integer"} else "array"
+        kind = _joined(_kinds_of(node.args[:2], scope))
+        return kind if kind in ("integer", "number") else "array"
     return "array"
 
 

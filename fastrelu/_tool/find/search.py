@@ -102,7 +102,7 @@ def find(source):
 
 def is_worth_parsing(source):
     """Whether a program may hold an idiom."""
-    has_library = "numpy" in source or "sklearn" in source
+    has_library = "numpy" in source or "sklearn" in source or "import *" in source
     return has_library and any(True for _ in _hints(source))
 
 
@@ -134,7 +134,7 @@ class _Search:
         self.has_own_names = re.search(r"\bfrom\s+numpy\s+import\b.*\bas\b", source) is not None
 
     def run(self):
-        if "numpy" in self.libraries:
+        if "numpy" in self.libraries or self.module.star_of_a_neighbour:
             self._visit_scope(self.tree, self.module)
         self._find_sklearn()
         self.findings.sort(key=lambda finding: (finding.line, finding.column))
@@ -338,7 +338,9 @@ class _Search:
             return False
         if any(kind_of(t.node, scope) == "integer" for n, t in match.bound.items() if n in "xz"):
             return False
-        if match.idiom.near != "activity" and (self.inside_index or self._is_single(match, nodes)):
+        if match.idiom.near != "activity" and (
+            self.inside_index or self._is_single(match, nodes, scope)
+        ):
             return False
         if self._is_of_indices(match, nodes, masks, scope):
             return False
@@ -354,10 +356,11 @@ class _Search:
             return False
         return self._is_of_numpy(nodes, kinds, scope)
 
-    def _is_single(self, match, nodes):
+    def _is_single(self, match, nodes, scope):
         """Whether the result is made one number: then the operand is one."""
         is_reduced = match.idiom.function in ("relu_sum", "relu_mean")
-        return nodes[0] in self.single and not is_reduced
+        is_number = scope.targets.get(nodes[0], "") in scope.numbers
+        return (nodes[0] in self.single or is_number) and not is_reduced
 
     def _speaks(self, pattern, operands):
         words = [word for words in self.around for word in words]
@@ -396,6 +399,8 @@ class _Search:
             while isinstance(inner, ast.BinOp):
                 inner = inner.left
             if isinstance(inner, ast.Name) and OF_INDICES.search(inner.id):
+                return True
+            if name in "xz" and getattr(term.node, "id", None) in scope.places:
                 return True
         return any(scope.targets.get(node) in scope.places for node in nodes)
 

@@ -113,7 +113,7 @@ def read(path):
     """
     with open(path, "rb") as file:
         content = file.read()
-    if b"numpy" not in content and b"sklearn" not in content:
+    if not any(word in content for word in (b"numpy", b"sklearn", b"import *")):
         return None
     if path.endswith(".ipynb"):
         program = _notebook(path, content)

@@ -178,3 +178,9 @@ def test_values(path, dtype):
 def test_an_operand_must_not_change_after_its_mask(body, is_said):
     [finding] = find(f"import numpy as np\ndef relu_backward(d, z):\n    {body}\n")
     assert (idioms.UNCHANGED in finding.conditions) == is_said
+
+
+@pytest.mark.parametrize(("module", "places"), [(".tools", 1), ("tools", 0)])
+def test_np_may_come_from_all_names_of_a_neighbour(module, places):
+    code = f"from {module} import *\ndef relu(x):\n    return np.maximum(x, 0)\n"
+    assert len(find(code)) == places

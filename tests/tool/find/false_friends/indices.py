@@ -3,7 +3,10 @@
 import numpy as np
 
 
-def places(x, n: int, scale: float, rows):
+def places(x, n: int, scale: float, rows, sites, share: float | None = None):
+    np.clip(share, 0, 1)
+    near = x[sites]
+    np.add.at(near, (rows, np.maximum(sites, 0)), 1)
     a = x[np.maximum(0, rows)]
     b = x[np.clip(rows, 0, 9)]
     c = x[np.maximum(rows - 1, 0) : n]

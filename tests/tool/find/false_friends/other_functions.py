@@ -49,6 +49,13 @@ def more_than_zero(x, y, eps, t, a, b, c, g):
     np.where(x > 0, np.log(x), 0)
     np.where(x > 0, 1 / x, 0)
     np.where(x > 0, x, a * (np.exp(x) - 1))  # ELU
+    near = np.clip(x, -50, 50)
+    np.where(x > 0, x, a * np.exp(near))
+    np.where(x > 0, 1.0, a * np.exp(near))
+    errors = (y == a) * (np.sum(x, axis=0) > 0)  # both are bool
+    chance = np.clip(2 * min(a, 1 - a), 0, 1)  # one number
+    excess = np.maximum(a - b, 0)
+    math.sqrt(float(excess))
     np.where(x > 0, x, a * y)
     np.where(x > 0, a * x, x)
     np.where(x > 0, x, -x)

@@ -47,6 +47,10 @@ def product_or_equal(g, x):
     return g * (x >= 0)  # -> fastrelu.relu_backward(g, x)
 
 
+def product_with_floats_or_equal(g, x):
+    return g * np.where(x >= 0, 1, 0)  # -> fastrelu.relu_backward(g, x)
+
+
 def product_of_a_layer(d, w, x):
     return d @ w.T * (x > 0)  # -> fastrelu.relu_backward(d @ w.T, x)
 
