@@ -66,7 +66,7 @@ FORWARD = (
         "maximum of zeros",
         "relu(x, *)",
         (SAME_ZEROS, ZERO),
-        ("np.maximum(np.zeros_like(x), x)",),
+        ("np.maximum(np.zeros_like(y), x)",),
     ),
     Idiom("fmax", "relu(x, *)", (NAN, ZERO), ("np.fmax(x, 0)",)),
     Idiom(
@@ -82,7 +82,7 @@ FORWARD = (
         (
             "np.where(x > 0, x, 0)",
             "np.where(x >= 0, x, 0)",
-            "np.where(x > 0, x, np.zeros_like(x))",
+            "np.where(x > 0, x, np.zeros_like(y))",
         ),
     ),
     Idiom(
@@ -141,6 +141,12 @@ EXPRESSIONS = (
         ("relu(x - t) - relu(-x - t)", "relu(x - t) + np.minimum(x + t, 0)"),
     ),
     Idiom("clip from 0", "clipped_relu(x, c, *)", (ZERO,), ("np.clip(x, 0, c)",)),
+    Idiom(
+        "clip from zeros",
+        "clipped_relu(x, c, *)",
+        (SAME_ZEROS, ZERO),
+        ("np.clip(x, np.zeros_like(y), c)",),
+    ),
     Idiom(
         "minimum of maximum",
         "clipped_relu(x, c, *)",
@@ -265,6 +271,8 @@ EXPRESSIONS = (
             "np.where(x > 0, 1, 0)",
             "np.where(x <= 0, 0, 1)",
             "(x > 0) * 1",
+            "np.where(x > 0, np.ones_like(y), np.zeros_like(y))",
+            "np.where(x <= 0, np.zeros_like(y), np.ones_like(y))",
         ),
         "gradient",
     ),
@@ -277,6 +285,8 @@ EXPRESSIONS = (
             "np.where(x >= 0, 1, 0)",
             "np.where(x < 0, 0, 1)",
             "(x >= 0) * 1",
+            "np.where(x >= 0, np.ones_like(y), np.zeros_like(y))",
+            "np.where(x < 0, np.zeros_like(y), np.ones_like(y))",
         ),
         "gradient",
     ),

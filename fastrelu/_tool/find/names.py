@@ -146,16 +146,17 @@ class Scope:
 
     @cached_property
     def numbers(self):
-        """The names that are converted to one number."""
-        return {
-            node.args[0].id
-            for node in ast.walk(self.node)
-            if isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id in ("float", "int")
-            and len(node.args) == 1
-            and isinstance(node.args[0], ast.Name)
-        }
+        """The names that are converted to one number, whatever they hold."""
+        numbers, left = set(), [self.node]
+        while left:
+            node = left.pop()
+            match node:
+                case ast.IfExp():
+                    continue
+                case ast.Call(func=ast.Name(id="float" | "int"), args=[ast.Name(id=name)]):
+                    numbers.add(name)
+            left += children(node)
+        return numbers
 
     @cached_property
     def targets(self):
@@ -199,8 +200,14 @@ class Scope:
     def _collect_parameters(self):
         if isinstance(self.node, FUNCTIONS):
             given = self.node.args
-            for arg in [*given.posonlyargs, *given.args, *given.kwonlyargs]:
-                self._bind(arg.arg, "parameter", arg.annotation)
+            positional = [*given.posonlyargs, *given.args]
+            defaults = [*[None] * (len(positional) - len(given.defaults)), *given.defaults]
+            for arg, default in zip(
+                [*positional, *given.kwonlyargs], [*defaults, *given.kw_defaults], strict=True
+            ):
+                is_number = type(getattr(default, "value", None)) in (int, float)
+                told = arg.annotation or (default if is_number else None)
+                self._bind(arg.arg, "parameter", told)
             for arg in given.vararg, given.kwarg:
                 if arg is not None:
                     self._bind(arg.arg, "other", None)
@@ -350,6 +357,8 @@ def _kind_of(node, scope):
             return "pandas"
         case ast.Attribute(attr="values"):
             return "array"
+        case ast.Attribute(attr="value", value=value) if kind_of(value, scope) == "foreign":
+            return "array"  # of a variable of cvxpy
         case ast.Attribute(value=value) if (base := kind_of(value, scope)) in (
             "foreign",
             "pandas",
@@ -414,6 +423,8 @@ def _kind_of_name(name, scope):
 def _kind_of_annotation(annotation, scope):
     if annotation is None:
         return None
+    if isinstance(annotation, ast.Constant) and type(annotation.value) in (int, float):
+        return "number"  # it is a default
     text = _without_none(annotation)
     if text in ("int", "np.int64"):
         return "integer"

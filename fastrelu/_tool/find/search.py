@@ -6,7 +6,7 @@ import re
 from math import isfinite
 from typing import NamedTuple
 
-from .idioms import KEPT_MASK, SKLEARN, TYPE, UNCHANGED
+from .idioms import KEPT_MASK, OUTPUT, SKLEARN, TYPE, UNCHANGED
 from .match import find_expression, find_statements, statement_term
 from .names import FOREIGN, FUNCTIONS, LEAVES, SCOPES, Scope, kind_of, path_of
 from .terms import Reader, is_mask
@@ -343,6 +343,9 @@ class _Search:
         ):
             return False
         if self._is_of_indices(match, nodes, masks, scope):
+            return False
+        of_outputs = OF_UNITS if match.idiom.near == "activity" else OF_CLASSES
+        if OUTPUT in match.conditions and not self._speaks(of_outputs, operands):
             return False
         if match.idiom.near == "gradient" and not self._speaks(OF_GRADIENTS, operands):
             return False

@@ -229,6 +229,12 @@ class Reader:
             return Term("places", [self.term(args[0])], node)
         if name in ("zeros", "ones"):
             return self._filled(f"{name}_like", node, args, keywords)
+        if name in ("full", "full_like") and args:
+            value = args[1] if len(args) == 2 else keywords.pop("fill_value", None)
+            made = value and self.term(value)
+            if len(args) <= 2 and made and made.op == "number" and made.value in (0, 1):
+                op = "ones" if made.value else "zeros"
+                return self._numpy(op + name.removeprefix("full"), node, args[:1], keywords)
         return None
 
     def _known(self, name, node, args, keywords):

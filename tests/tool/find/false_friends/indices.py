@@ -3,8 +3,9 @@
 import numpy as np
 
 
-def places(x, n: int, scale: float, rows, sites, share: float | None = None):
+def places(x, n: int, scale: float, rows, sites, share: float | None = None, gain=1.0):
     np.clip(share, 0, 1)
+    np.clip(gain, 0, 1)
     near = x[sites]
     np.add.at(near, (rows, np.maximum(sites, 0)), 1)
     a = x[np.maximum(0, rows)]

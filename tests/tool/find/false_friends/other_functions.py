@@ -49,6 +49,10 @@ def more_than_zero(x, y, eps, t, a, b, c, g):
     np.where(x > 0, np.log(x), 0)
     np.where(x > 0, 1 / x, 0)
     np.where(x > 0, x, a * (np.exp(x) - 1))  # ELU
+    dx = y.copy()
+    rests = x == 0  # of a sparse code, which may be below 0
+    dx[rests] = 0
+    y[np.all(x == 0, axis=1)] = 1
     near = np.clip(x, -50, 50)
     np.where(x > 0, x, a * np.exp(near))
     np.where(x > 0, 1.0, a * np.exp(near))

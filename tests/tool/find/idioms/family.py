@@ -121,6 +121,10 @@ def clip_to_a_name(x, c):
     return np.clip(x, 0, c)  # -> fastrelu.clipped_relu(x, c)
 
 
+def clip_from_zeros(x, c):
+    return np.clip(x, np.full_like(x, 0.0), c)  # -> fastrelu.clipped_relu(x, c)
+
+
 def relu6(x):
     return np.minimum(np.maximum(x, 0), 6)  # -> fastrelu.clipped_relu(x, 6)
 

@@ -51,6 +51,10 @@ def product_with_floats_or_equal(g, x):
     return g * np.where(x >= 0, 1, 0)  # -> fastrelu.relu_backward(g, x)
 
 
+def derivative_of_arrays(x):
+    return np.where(x > 0, np.ones_like(x), np.zeros(x.shape))  # -> fastrelu.relu_derivative(x)
+
+
 def product_of_a_layer(d, w, x):
     return d @ w.T * (x > 0)  # -> fastrelu.relu_backward(d @ w.T, x)
 
@@ -102,7 +106,7 @@ def mask_below_in_place(d, x):
     d[x < 0] = 0  # -> fastrelu.relu_backward(d, x, out=d)
 
 
-def mask_of_the_output(d, y):
+def gradient_of_relu_by_its_output(d, y):
     d[y == 0] = 0  # -> fastrelu.relu_backward(d, y, out=d)
 
 
@@ -232,7 +236,7 @@ def copy_and_mask_below(g, x):
     return dx
 
 
-def copy_and_mask_of_the_output(g, y):
+def copy_and_relu_by_its_output(g, y):
     # -> dx = fastrelu.relu_backward(g, y)
     dx = g.copy()
     dx[y == 0] = 0
