@@ -66,7 +66,7 @@ FORWARD = (
         "maximum of zeros",
         "relu(x, *)",
         (SAME_ZEROS, ZERO),
-        ("np.maximum(np.zeros_like(y), x)",),
+        ("np.maximum(np.zeros_like(x), x)", "np.maximum(np.zeros_like(y), x)"),
     ),
     Idiom("fmax", "relu(x, *)", (NAN, ZERO), ("np.fmax(x, 0)",)),
     Idiom(
