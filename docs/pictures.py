@@ -306,7 +306,7 @@ def time_of_layers(records):
     drawing = Drawing(760, height, "Where the time of a layer goes, by NumPy and by fastrelu")
     drawing.text(8, 22, "Where the time of a layer goes", size=17, font_weight="bold")
     drawing.text(8, 44, "grey: the product of matrices; in colour: its bias and ReLU")
-    left, width, y = 190, 420, 60
+    left, width, y = 206, 404, 60
     for machine, shapes in found:
         drawing.text(8, y + 20, machine, font_weight="bold")
         y += 36
