@@ -11,7 +11,7 @@ import numpy as np
 import fastrelu
 from fastrelu._config import config
 from fastrelu._tool.bench.measure import MAX_HEAP_ARRAY
-from fastrelu._tool.common import as_json, human, print_machine, whole_file
+from fastrelu._tool.common import as_json, counted, human, print_machine, whole_file
 from fastrelu._tool.compare import machine, time_interleaved
 from fastrelu._tool.find import factors
 from fastrelu._tool.find.idioms import EXPRESSIONS, STATEMENTS
@@ -150,7 +150,7 @@ def main():
         write_factors(options.elements, options.seconds, factors.FILE)
         return
     print(f"float32, {options.elements} elements: how many times faster is one pass?\n")
-    columns = [f"{n} thread{'s' * (n > 1)}" for n in threads]
+    columns = [counted(n, "thread") for n in threads]
     print("| by hand | time | one pass |", " | ".join(columns), "|")
     print(f"|{'---|' * (3 + len(threads))}")
     for idiom in IDIOMS:

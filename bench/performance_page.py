@@ -7,7 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from fastrelu._tool.common import BadInputError, binary, human, whole_file
+from fastrelu._tool.common import BadInputError, binary, counted, human, whole_file
 from fastrelu._tool.find import factors
 
 ROOT = Path(__file__).parents[1]
@@ -200,7 +200,7 @@ def as_sizes(record):
                 *(f"{row['ns_per_element']:.2g} ({percent(row['of_limit'])})" for row in found),
             )
         )
-    names = [f"{op}, {threads} thread{'s' if threads > 1 else ''}" for op, threads in columns]
+    names = [f"{op}, {counted(threads, 'thread')}" for op, threads in columns]
     return f"{paragraph(made_by(record))}\n\n{table(('elements', 'in', *names), rows)}"
 
 
@@ -256,7 +256,7 @@ def as_peers(record):
         )
         for (operation, n), pairs in groups.items()
     ]
-    names = [f"{threads} thread{'s' if threads > 1 else ''}" for threads in bench.threads]
+    names = [counted(threads, "thread") for threads in bench.threads]
     return f"{paragraph(made_by(record))}\n\n{table(('operation', 'elements', *names), rows)}"
 
 

@@ -189,7 +189,7 @@ def print_machine(record):
     """Print the processor, its cores and caches, and the versions in use."""
     about, here = record["fastrelu"], record["machine"]
     sizes = [f"{name} {binary(size)}" for name, size in here["cache_bytes"].items()]
-    cores = f"{here['cores']} core{'s' if here['cores'] != 1 else ''}"
+    cores = counted(here["cores"], "core")
     print(", ".join([here["cpu"], cores, *sizes]))
     print(
         f"fastrelu {about['version']} using {about['isa in use']}, "

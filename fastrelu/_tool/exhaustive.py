@@ -21,6 +21,7 @@ from .._backend import core, isa
 from .common import (
     BadInputError,
     as_json,
+    counted,
     dtype_named,
     duration,
     print_machine,
@@ -173,8 +174,8 @@ def run(options, record, progress):
         print_machine(record)
         total = sum(CHUNK * len(chosen.chunks(sweep)) for sweep in sweeps)
         print(
-            f"\nSlice {chosen} of every input: {len(sweeps)} calls, {total:,} inputs; {threads} "
-            f"thread{'s' * (threads > 1)}\nSets: {', '.join(names)}",
+            f"\nSlice {chosen} of every input: {len(sweeps)} calls, {total:,} inputs; "
+            f"{counted(threads, 'thread')}\nSets: {', '.join(names)}",
             flush=True,
         )
         started = time.monotonic()
