@@ -184,3 +184,24 @@ def test_an_operand_must_not_change_after_its_mask(body, is_said):
 def test_np_may_come_from_all_names_of_a_neighbour(module, places):
     code = f"from {module} import *\ndef relu(x):\n    return np.maximum(x, 0)\n"
     assert len(find(code)) == places
+
+
+@pytest.mark.parametrize(
+    ("code", "places"),
+    [
+        ("def derivative(x, a):\n    return np.where(x > 0, 1.0, a * x)", 0),
+        ("def derivative(x, a):\n    return np.where(x > 0, 1.0, a * y)", 1),
+        ("def derivative(x, a):\n    return np.where(x > 0, 1.0, a * np.exp(y))", 0),  # of ELU
+        ("def f(x: Optional[np.ndarray]):\n    return np.clip(x, 0, 1)", 1),
+        ("def f(x: Optional[float]):\n    return np.clip(x, 0, 1)", 0),
+        ("x = cvxpy.Variable(3)\nnp.maximum(x, 0)", 0),
+        ("x = cvxpy.Variable(3)\ny = x.value\nnp.maximum(y, 0)", 1),
+        ("x = tensorly.tensor(y)\nx[x < 0] = 0", 0),
+        ("y = np.maximum(x - 1, 0)\nz = float(y)", 0),
+        ("y = np.maximum(x - 1, 0)\nz = float(y) if np.ndim(y) == 0 else y", 1),
+    ],
+)
+def test_what_the_program_tells_of_an_operand(code, places):
+    libraries = ["numpy as np", *(name for name in ("cvxpy", "tensorly") if name in code)]
+    imports = "".join(f"import {library}\n" for library in libraries)
+    assert len(find(f"{imports}from typing import Optional\n{code}")) == places
