@@ -157,10 +157,10 @@ def test_a_sample_follows_the_seed_and_leaves_out_what_cannot_be_seen():
     assert not any(mutation.equivalent for mutation in drawn("1") + drawn("2") + drawn("3"))
 
 
-@pytest.mark.parametrize("pattern", ["overlap:", "overlap: *", "*touch*"])
+@pytest.mark.parametrize("pattern", ["pool:", "pool: *", "*not be started*"])
 def test_a_pattern_chooses(pattern, capsys):
     assert mutate.main(["--list", "--only", pattern]) == 0
-    assert "overlap: operands that only touch overlap (equivalent)" in capsys.readouterr().out
+    assert "threads that could not be started are called (equivalent)" in capsys.readouterr().out
 
 
 def test_a_pattern_without_a_match(capsys):
