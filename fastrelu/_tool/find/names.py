@@ -288,7 +288,7 @@ class Scope:
 
 
 def children(node):
-    """Return the nodes directly below a node, without contexts and operators."""
+    """Return what ast.iter_child_nodes yields but contexts and operators, half of all nodes."""
     found = []
     for name in node._fields:
         value = getattr(node, name, None)
