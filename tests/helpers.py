@@ -22,6 +22,17 @@ MAX_LANES = _core.MAX_LANES
 SENTINEL = 0xA5  # the bytes of memory that no call may change
 NEVER = 2**62  # bytes: a threshold that no call reaches
 
+# Arguments of Python: the command line, with a self-check of few lengths, in tests of other things.
+QUICK_CHECK = [
+    "-c",
+    """
+import sys
+from fastrelu._tool import check, main
+check.LENGTHS, check.LARGE = (33,), {}
+sys.exit(main.main())
+""",
+]
+
 UFUNCS = {name: getattr(fastrelu, name) for name in OPERATIONS}
 
 

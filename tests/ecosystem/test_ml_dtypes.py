@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import failing, in_forks, needs_fork, small_lengths
+from helpers import QUICK_CHECK, failing, in_forks, needs_fork, small_lengths
 
 import fastrelu
 from fastrelu import reference
@@ -629,7 +629,7 @@ def test_the_self_test_has_all_types():
 
 def command(*arguments):
     return subprocess.run(
-        [sys.executable, "-P", "-m", "fastrelu", *arguments],
+        [sys.executable, "-P", *QUICK_CHECK, *arguments],
         capture_output=True,
         text=True,
         timeout=300,

@@ -78,13 +78,13 @@ def refused(arguments, capsys):
 
 
 def test_a_line_for_each_case_and_what_they_mean(capsys):
-    assert main([*SHORT, "--operations", ",".join(command.OPERATIONS), "--sizes", "16,32"]) == 0
+    assert main([*SHORT, "--operations", ",".join(command.OPERATIONS), "--sizes", "16"]) == 0
     out = capsys.readouterr().out
     for operation in contenders.OPERATIONS:
         for output in contenders.OUTPUTS:
             assert f"\n{operation}, {output}, float32\n" in out
     lines = [line for line in out.splitlines() if LINE.fullmatch(line)]
-    assert len(lines) == 2 * len(contenders.OPERATIONS) * len(contenders.OUTPUTS)
+    assert len(lines) == len(contenders.OPERATIONS) * len(contenders.OUTPUTS)
     assert max(map(len, out.splitlines())) <= 100
     for word in ("using", "threads: 1", "bytes", "checked", "fastrelu is faster than"):
         assert word in out

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from helpers import QUICK_CHECK
 
 import fastrelu
 
@@ -151,7 +152,7 @@ def test_the_site_leads_to_every_page():
 
 BENCH = ["-m", "fastrelu", "bench", "--contenders", "numpy", "--threads", "1", "--seconds", "1"]
 RECORDS = {
-    "numpy": ["-m", "fastrelu", "--most", "16", "--seconds", "0.1"],
+    "numpy": [*QUICK_CHECK, "--most", "16", "--seconds", "0.1"],
     "sizes": [*BENCH, "--operations", "forward,backward", "--sizes", "16,4K"],
     "others": [*BENCH, "--operations", "forward", "--where", "new,out", "--sizes", "16"],
     "peers": [*BENCH, "--operations", "leaky,soft", "--where", "out", "--sizes", "16,4K"],

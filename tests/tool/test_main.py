@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers import QUICK_CHECK
 
 import fastrelu
 from fastrelu._tool import check, common, compare, operations
@@ -19,17 +20,10 @@ from fastrelu._tool import check, common, compare, operations
 command = importlib.import_module("fastrelu._tool.main")
 
 PYTHON = [sys.executable, "-P", "-W", "error", "-m", "fastrelu"]
-SHORT = ["--most", "128", "--seconds", "5"]  # ample, or a busy machine leaves a size out
+SHORT = ["--most", "128", "--seconds", "2"]  # ample, or a busy machine leaves a size out
 OPERATIONS = {operation.name for operation in compare.OPERATIONS}
 ROW = re.compile(rf" *[\d,]+  (?:L\d|DRAM|\?) +({'|'.join(OPERATIONS)}) .* [\d.]+x[! ] +\d+%")
-# The command with a self-test of few lengths, for tests of other things.
-QUICK = """
-import sys
-from fastrelu._tool import check, main
-check.LENGTHS, check.LARGE = (33,), {}
-sys.exit(main.main())
-"""
-QUICK = [*PYTHON[:-2], "-c", QUICK]
+QUICK = [*PYTHON[:-2], *QUICK_CHECK]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 
 
@@ -113,11 +107,9 @@ def test_check_alone():
     assert not rows(done.stdout)
 
 
-@pytest.mark.parametrize(
-    ("command", "arguments"), [(PYTHON, ["check"]), (QUICK, SHORT)], ids=["check", "compare"]
-)
-def test_the_fallback_says_that_nothing_is_compiled(command, arguments):
-    done = run(*arguments, command=command, FASTRELU_ISA="python")
+@pytest.mark.parametrize("arguments", [["check"], SHORT], ids=["check", "compare"])
+def test_the_fallback_says_that_nothing_is_compiled(arguments):
+    done = run(*arguments, command=QUICK, FASTRELU_ISA="python")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Nothing compiled to check" in done.stdout
     assert re.search(r"^  python +ok ", done.stdout, re.MULTILINE)
