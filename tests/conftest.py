@@ -1,9 +1,11 @@
 """What the test modules share: every instruction set by name, and helpers that compare bits."""
 
+import argparse
 import contextlib
 import functools
 import itertools
 import signal
+import zlib
 
 import numpy as np
 import pytest
@@ -13,6 +15,37 @@ import fastrelu
 from fastrelu import _core, _patch
 
 pytest.register_assert_rewrite("calls")
+
+
+def part_of(text):
+    """Return K and N of a text K/N."""
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"expected K/N with K from 1 to N, not {text!r}")
+    return int(part), int(parts)
+
+
+def pytest_addoption(parser):
+    """Take --part, for runs whose every test is slow: by emulation, or under sanitizers."""
+    parser.addoption(
+        "--part",
+        type=part_of,
+        default=(1, 1),
+        metavar="K/N",
+        help="run the K-th of N parts of the tests, which are told apart by their names",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the tests of other parts."""
+    part, parts = config.getoption("part")
+    chosen, of_others = [], []
+    for item in items:
+        is_chosen = zlib.crc32(item.nodeid.encode()) % parts == part - 1
+        (chosen if is_chosen else of_others).append(item)
+    if of_others:
+        config.hook.pytest_deselected(items=of_others)
+        items[:] = chosen
 
 
 def pytest_assertrepr_compare(op, left, right):
