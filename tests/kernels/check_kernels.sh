@@ -16,7 +16,8 @@ Builds tests/kernels/driver/ with csrc/kernels, csrc/runtime and csrc/check, and
                the same with zig: $PYTHON -m ziglang
 
 --options: what the driver takes, as "--set neon --one-of 1". --options --help lists it.
-KEEP=folder keeps what was built there.
+KEEP=folder keeps what was built there. OBJECTS=folder has csrc compiled, as FOLDER/csrc/kernels/plain.o and
+so on: then the driver alone is compiled.
 END
 }
 
@@ -26,8 +27,14 @@ cd "$(dirname "$0")/../.."
 mapfile -t flags < <(sed -n '/^UNIX_FLAGS/,/^]/s/.*"\(.*\)".*/\1/p' setup.py)
 ((${#flags[@]})) || { echo "setup.py has no UNIX_FLAGS" >&2 && exit 2; }
 flags+=(-Werror -Icsrc)
-sources=(csrc/kernels/*.c csrc/kernels/isa/*.c csrc/runtime/*.c csrc/check/*.c
-    tests/kernels/driver/*.c)
+sources=(csrc/kernels/*.c csrc/kernels/isa/*.c csrc/runtime/*.c csrc/check/*.c)
+compiled=()
+if [[ ${OBJECTS:-} ]]; then
+    compiled=("${sources[@]/#/$OBJECTS/}")
+    compiled=("${compiled[@]/%.c/.o}")
+    sources=()
+fi
+sources+=(tests/kernels/driver/*.c)
 
 # need COMMAND PACKAGE
 need() {
@@ -44,7 +51,7 @@ build() {
     mkdir -p "${objects[@]%/*}"
     printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I SOURCE \
         "$@" "${flags[@]}" -c SOURCE -o "$output.objects/SOURCE.o"
-    "${linker[@]:-$@}" "${objects[@]/%/.o}" "${libraries[@]}" -o "$output"
+    "${linker[@]:-$@}" "${objects[@]/%/.o}" "${compiled[@]}" "${libraries[@]}" -o "$output"
 }
 
 # The CPUs are those that qemu emulates fastest, or that have what a set needs.
