@@ -26,6 +26,16 @@ OF_PANDAS = frozenset(
 VIEWS = frozenset("T flat real imag".split())
 # Without an axis these return one number.
 OF_ONE_NUMBER = frozenset("max min amax amin sum mean median std var prod ptp percentile".split())
+# What nobody asks of one number, and functions that take or return more than one.
+OF_ARRAYS = frozenset(
+    "shape size ndim dtype astype T copy reshape ravel flatten transpose sum mean std var min max "
+    "any all argmax argmin tolist tobytes squeeze cumsum dot fill".split()
+)
+OF_WHOLES = frozenset(
+    "sum mean median percentile quantile std var any all max min argmax argmin argsort sort cumsum "
+    "diff where concatenate stack vstack hstack column_stack histogram interp reshape dot matmul "
+    "linalg.norm asarray array unique average nanmean nansum expand_dims broadcast_to".split()
+)
 # What these functions and methods of NumPy return are integers: indices, counts or lengths.
 OF_INTEGERS = frozenset(
     "arange argmax argmin argsort argpartition argwhere nonzero flatnonzero searchsorted digitize "
@@ -141,22 +151,55 @@ class Scope:
                     used = [index]
                 case ast.Call(func=ast.Name(id="range" | "int" | "slice"), args=args):
                     used = args
-            places.update(name for expression in used for name in _terms_of_index(expression))
+            places.update(name for expression in used for name in _names_computed_with(expression))
         return places
 
     @cached_property
     def numbers(self):
-        """The names that are converted to one number, whatever they hold."""
-        numbers, left = set(), [self.node]
+        """The names that are converted to one number, or decide by their size."""
+        numbers, left = set(), children(self.node)
         while left:
             node = left.pop()
+            if isinstance(node, SCOPES):
+                continue
             match node:
-                case ast.IfExp():
+                case ast.IfExp(test=test):
+                    numbers.update(_names_compared(test))
                     continue
+                case ast.If(test=test) | ast.While(test=test):
+                    numbers.update(_names_compared(test))
                 case ast.Call(func=ast.Name(id="float" | "int"), args=[ast.Name(id=name)]):
                     numbers.add(name)
             left += children(node)
         return numbers
+
+    @cached_property
+    def arrays(self):
+        """The names that are used as one number is not."""
+        arrays = set()
+        for node in self._own_nodes():
+            match node:
+                case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr in OF_ARRAYS:
+                    arrays.add(name)
+                case ast.Subscript(value=ast.Name(id=name), slice=index):
+                    if not isinstance(index, ast.Constant | ast.Name | ast.JoinedStr):
+                        arrays.add(name)
+                case ast.BinOp(op=ast.MatMult(), left=left, right=right):
+                    arrays.update(s.id for s in (left, right) if isinstance(s, ast.Name))
+                case ast.Call(func=function, args=args):
+                    origin = self.origin(function) or ""
+                    if origin == "builtins.len" or origin.removeprefix("numpy.") in OF_WHOLES:
+                        arrays.update(name for arg in args for name in _names_computed_with(arg))
+        return arrays
+
+    def _own_nodes(self):
+        """Yield the nodes of this scope, and not those of scopes within it."""
+        left = children(self.node)
+        while left:
+            node = left.pop()
+            if not isinstance(node, SCOPES):
+                yield node
+                left += children(node)
 
     @cached_property
     def targets(self):
@@ -299,13 +342,26 @@ def children(node):
     return found
 
 
-def _terms_of_index(node):
-    """Yield the names of which an index is computed, and not those of arrays in it."""
+def _names_computed_with(node):
+    """Yield the names that arithmetic takes, and not those within calls or subscripts."""
     if isinstance(node, ast.Name):
         yield node.id
     elif isinstance(node, ast.BinOp):
-        yield from _terms_of_index(node.left)
-        yield from _terms_of_index(node.right)
+        yield from _names_computed_with(node.left)
+        yield from _names_computed_with(node.right)
+
+
+def _names_compared(test):
+    """Yield the names whose size decides: of an array there is no one truth value."""
+    match test:
+        case ast.BoolOp(values=values):
+            for value in values:
+                yield from _names_compared(value)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield from _names_compared(operand)
+        case ast.Compare(left=left, ops=ops, comparators=comparators):
+            if all(isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for op in ops):
+                yield from (side.id for side in [left, *comparators] if isinstance(side, ast.Name))
 
 
 def is_print(function):
@@ -375,13 +431,47 @@ def _kind_of(node, scope):
                 if kind in kinds:
                     return kind
             if isinstance(node.op, ast.Div | ast.MatMult) and kinds == {"integer"}:
-                return None
+                return "number" if _is_count(node, scope) else None
             return _joined(kinds)
         case ast.UnaryOp(operand=operand):
             return kind_of(operand, scope)
         case ast.IfExp(body=body, orelse=orelse):
             return _joined(_kinds_of([body, orelse], scope))
     return None
+
+
+def _is_count(node, scope, within=()):
+    """Return whether an expression is computed of single integers of Python, and of no arrays."""
+    match node:
+        case ast.Constant(value=value):
+            return type(value) is int
+        case ast.UnaryOp(operand=operand):
+            return _is_count(operand, scope, within)
+        case ast.BinOp(left=left, right=right):
+            return _is_count(left, scope, within) and _is_count(right, scope, within)
+        case ast.Call(func=function, args=args):
+            origin = scope.origin(function)
+            if origin in ("builtins.max", "builtins.min"):
+                return len(args) > 1 and all(_is_count(arg, scope, within) for arg in args)
+            return origin in ("builtins.len", "builtins.int", "builtins.ord")
+        case ast.Name(id=name):
+            owner = scope.find(name)
+            return owner is not None and (
+                name in within
+                or all(_binds_count(b, owner, (*within, name)) for b in owner.bindings[name])
+            )
+    return False
+
+
+def _binds_count(binding, scope, within):
+    match binding:
+        case Binding("assign" | "augment", value):
+            return _is_count(value, scope, within)
+        case Binding("parameter", ast.Name(id="int") | ast.Constant(value=int())):
+            return True
+        case Binding("loop", ast.Call(func=ast.Name(id="range"))):
+            return True
+    return False
 
 
 def _joined(kinds):
@@ -417,7 +507,8 @@ def _kind_of_name(name, scope):
                 kinds.add(_kind_of_loop(binding.what, owner))
             case _:
                 kinds.add(None)
-    return _joined(kinds - {OPEN})
+    kind = _joined(kinds - {OPEN})
+    return "number" if kind is None and "array" not in kinds and name in owner.numbers else kind
 
 
 def _kind_of_annotation(annotation, scope):

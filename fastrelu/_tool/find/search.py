@@ -37,6 +37,13 @@ OF_INDICES = re.compile(
 OF_NUMBERS = re.compile(
     r"^(k|K|t|T|strike|strike_price|threshold|thresh|thr|level|barrier|margin|lam\w*|tau|cutoff)$"
 )
+# Programs clip single numbers more often than arrays: these are called as arrays are.
+OF_ARRAYS = re.compile(
+    r"(?i:(?:^|_)(?:[xyz]|im|img|image|frame|rgba?|hsv|lab|gr[ae]y|pixel|canvas|mask|map|heatmap|arr"
+    r"|array|vec|vector|mat|matrix|tensor|data|pred\w*|prob\w*|logit|noise|signal|spectrum|field|grid"
+    r"|patch|batch|blur\w*|filter\w*|activ\w*|relu\w*|out|output)(?:$|_|\d))"
+    r"|^[A-Z]\d?$|[a-z]{2}[^siua\W]s$"
+)
 OF_ONE_NUMBER = frozenset("range int float slice".split())
 # Calls that give the same each time: of builtins and of methods of arrays.
 PURE_BUILTINS = frozenset(f"builtins.{name}" for name in "abs float int len max min sum".split())
@@ -338,6 +345,8 @@ class _Search:
             return False
         if any(kind_of(t.node, scope) == "integer" for n, t in match.bound.items() if n in "xz"):
             return False
+        if match.idiom.name == "clip from 0" and not self._is_shown(match, nodes, scope):
+            return False
         if match.idiom.near != "activity" and (
             self.inside_index or self._is_single(match, nodes, scope)
         ):
@@ -364,6 +373,17 @@ class _Search:
         is_reduced = match.idiom.function in ("relu_sum", "relu_mean")
         is_number = scope.targets.get(nodes[0], "") in scope.numbers
         return (nodes[0] in self.single or is_number) and not is_reduced
+
+    def _is_shown(self, match, nodes, scope):
+        """Whether the program shows that the operand is more than one number."""
+        operand = match.bound["x"]
+        names = {node.id for node in ast.walk(operand.node) if isinstance(node, ast.Name)}
+        return (
+            kind_of(operand.node, scope) == "array"
+            or self._speaks(OF_ARRAYS, [operand])
+            or scope.targets.get(nodes[0]) in scope.arrays
+            or any((owner := scope.find(name)) and name in owner.arrays for name in names)
+        )
 
     def _speaks(self, pattern, operands):
         words = [word for words in self.around for word in words]
