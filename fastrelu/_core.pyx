@@ -177,13 +177,14 @@ takes as one number.
 
 
 cdef describe(const fastrelu_kernel *kernels):
-    types = "".join(
+    # Lists, because Cython crashes where it lacks memory for the type of generators.
+    types = "".join([
         char for char in KERNEL_TYPES
-        if kernels[fastrelu_dtype_of(np.dtype(char).num)].contiguous != NULL)
+        if kernels[fastrelu_dtype_of(np.dtype(char).num)].contiguous != NULL])
     kernel = &kernels[fastrelu_dtype_of(np.dtype(types[0]).num)]
     return Operation(
         kernel.inputs, types, "ieee" if kernel.status == FASTRELU_IEEE else "quiet",
-        tuple(i for i in range(kernel.inputs) if kernel.numbers >> i & 1))
+        tuple([i for i in range(kernel.inputs) if kernel.numbers >> i & 1]))
 
 
 OPERATIONS = {
