@@ -151,7 +151,7 @@ class Scope:
                     used = [index]
                 case ast.Call(func=ast.Name(id="range" | "int" | "slice"), args=args):
                     used = args
-            places.update(name for expression in used for name in _names_computed_with(expression))
+            places.update(name for expression in used for name in names_computed_with(expression))
         return places
 
     @cached_property
@@ -181,15 +181,14 @@ class Scope:
             match node:
                 case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr in OF_ARRAYS:
                     arrays.add(name)
-                case ast.Subscript(value=ast.Name(id=name), slice=index):
-                    if not isinstance(index, ast.Constant | ast.Name | ast.JoinedStr):
-                        arrays.add(name)
+                case ast.Subscript(value=ast.Name(id=name)):
+                    arrays.add(name)
                 case ast.BinOp(op=ast.MatMult(), left=left, right=right):
                     arrays.update(s.id for s in (left, right) if isinstance(s, ast.Name))
                 case ast.Call(func=function, args=args):
                     origin = self.origin(function) or ""
                     if origin == "builtins.len" or origin.removeprefix("numpy.") in OF_WHOLES:
-                        arrays.update(name for arg in args for name in _names_computed_with(arg))
+                        arrays.update(name for arg in args for name in names_computed_with(arg))
         return arrays
 
     def _own_nodes(self):
@@ -342,13 +341,13 @@ def children(node):
     return found
 
 
-def _names_computed_with(node):
+def names_computed_with(node):
     """Yield the names that arithmetic takes, and not those within calls or subscripts."""
     if isinstance(node, ast.Name):
         yield node.id
     elif isinstance(node, ast.BinOp):
-        yield from _names_computed_with(node.left)
-        yield from _names_computed_with(node.right)
+        yield from names_computed_with(node.left)
+        yield from names_computed_with(node.right)
 
 
 def _names_compared(test):
@@ -392,6 +391,8 @@ def kind_of(node, scope):
     if node not in scope.kinds:
         scope.kinds[node] = OPEN
         scope.kinds[node] = _kind_of(node, scope)
+        if scope.kinds[node] == OPEN:
+            return scope.kinds.pop(node)  # it is another one elsewhere
     return scope.kinds[node]
 
 
@@ -430,6 +431,8 @@ def _kind_of(node, scope):
             for kind in "foreign", "pandas", "array":
                 if kind in kinds:
                     return kind
+            if OPEN in (kind_of(left, scope), kind_of(right, scope)):
+                return OPEN
             if isinstance(node.op, ast.Div | ast.MatMult) and kinds == {"integer"}:
                 return "number" if _is_count(node, scope) else None
             return _joined(kinds)
@@ -623,6 +626,8 @@ def _kind_of_numpy(name, node, scope):
         "min",
     ):
         kind = _joined(_kinds_of(node.args[:2], scope))
+        if node.args and kind_of(node.args[0], scope) == OPEN and kind != "array":
+            return OPEN
         return kind if kind in ("integer", "number") else "array"
     return "array"
 

@@ -8,7 +8,16 @@ from typing import NamedTuple
 
 from .idioms import KEPT_MASK, OUTPUT, SKLEARN, TYPE, UNCHANGED
 from .match import find_expression, find_statements, statement_term
-from .names import FOREIGN, FUNCTIONS, LEAVES, SCOPES, Scope, kind_of, path_of
+from .names import (
+    FOREIGN,
+    FUNCTIONS,
+    LEAVES,
+    SCOPES,
+    Scope,
+    kind_of,
+    names_computed_with,
+    path_of,
+)
 from .terms import Reader, is_mask
 from .text import Text
 
@@ -377,12 +386,15 @@ class _Search:
     def _is_shown(self, match, nodes, scope):
         """Whether the program shows that the operand is more than one number."""
         operand = match.bound["x"]
-        names = {node.id for node in ast.walk(operand.node) if isinstance(node, ast.Name)}
         return (
             kind_of(operand.node, scope) == "array"
             or self._speaks(OF_ARRAYS, [operand])
             or scope.targets.get(nodes[0]) in scope.arrays
-            or any((owner := scope.find(name)) and name in owner.arrays for name in names)
+            or any(
+                (owner := scope.find(name)) and name in owner.arrays
+                for name in names_computed_with(operand.node)
+            )
+            or any(isinstance(node, ast.Slice) for node in ast.walk(operand.node))
         )
 
     def _speaks(self, pattern, operands):
