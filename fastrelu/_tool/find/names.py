@@ -15,9 +15,8 @@ FOREIGN = frozenset(
     "tinygrad mlx dask xarray polars pyspark sympy cvxpy casadi pymc numba ivy oneflow mindspore "
     "sparse awkward dpnp pyopencl pycuda tf_keras flax optax megengine jittor tensorly".split()
 )
-FOREIGN_METHODS = frozenset(
-    "clone detach cuda cpu requires_grad_ unsqueeze masked_fill item backward to_numpy".split()
-)
+OF_TENSORS = frozenset("clone detach cuda cpu requires_grad_ unsqueeze permute masked_fill".split())
+FOREIGN_METHODS = OF_TENSORS | {"item", "backward", "to_numpy"}
 OF_PANDAS = frozenset(
     "diff rolling ewm shift fillna dropna pct_change groupby loc iloc resample expanding "
     "value_counts sort_values reset_index".split()

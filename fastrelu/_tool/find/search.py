@@ -12,6 +12,7 @@ from .names import (
     FOREIGN,
     FUNCTIONS,
     LEAVES,
+    OF_TENSORS,
     SCOPES,
     Scope,
     kind_of,
@@ -41,7 +42,8 @@ OF_UNITS = re.compile(
     r"relu|activ|unit|neuron|dead|dying|layer|hidden|spars|fir(e|ing)|^h\d*$", re.I
 )
 OF_INDICES = re.compile(
-    r"^(i|j|ii|jj|idx|index|indices|ind|inds|idxs?|ix|iy)$|_(idx|index|ind|id)$"
+    r"^(i|j|ii|jj|idx|index|indices|ind|inds|idxs?|ix|iy|itr|iteration|epoch)$"
+    r"|_(idx|index|ind|id)$"
 )
 OF_NUMBERS = re.compile(
     r"^(k|K|t|T|strike|strike_price|threshold|thresh|thr|level|barrier|margin|lam\w*|tau|cutoff)$"
@@ -197,6 +199,8 @@ class _Search:
             self.inside_index += 1
             self._visit(node.slice, reader)
             self.inside_index -= 1
+            return
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in OF_TENSORS:
             return
         if isinstance(node, ast.Call) and _makes_one_number(node.func, reader.scope):
             self.single.update(node.args)
