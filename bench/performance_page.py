@@ -276,7 +276,7 @@ def as_lost(record):
 
 
 OUTPUTS = {"new": "new output", "out=": "`out=`", "in place": "in place"}
-LINK = "All tables are in [docs/performance.md](docs/performance.md)."
+LINK = "[All tables](docs/performance.md)."
 
 
 def name_of(case):
