@@ -26,11 +26,11 @@ VIEWS = frozenset("T flat real imag".split())
 # Without an axis these return one number.
 OF_ONE_NUMBER = frozenset("max min amax amin sum mean median std var prod ptp percentile".split())
 # What nobody asks of one number, and functions that take or return more than one.
-OF_ARRAYS = frozenset(
+ARRAY_ATTRIBUTES = frozenset(
     "shape size ndim dtype astype T copy reshape ravel flatten transpose sum mean std var min max "
     "any all argmax argmin tolist tobytes squeeze cumsum dot fill".split()
 )
-OF_WHOLES = frozenset(
+ARRAY_FUNCTIONS = frozenset(
     "sum mean median percentile quantile std var any all max min argmax argmin argsort sort cumsum "
     "diff where concatenate stack vstack hstack column_stack histogram interp reshape dot matmul "
     "linalg.norm asarray array unique average nanmean nansum expand_dims broadcast_to".split()
@@ -178,7 +178,7 @@ class Scope:
         arrays = set()
         for node in self._own_nodes():
             match node:
-                case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr in OF_ARRAYS:
+                case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr in ARRAY_ATTRIBUTES:
                     arrays.add(name)
                 case ast.Subscript(value=ast.Name(id=name)):
                     arrays.add(name)
@@ -186,7 +186,7 @@ class Scope:
                     arrays.update(s.id for s in (left, right) if isinstance(s, ast.Name))
                 case ast.Call(func=function, args=args):
                     origin = self.origin(function) or ""
-                    if origin == "builtins.len" or origin.removeprefix("numpy.") in OF_WHOLES:
+                    if origin == "builtins.len" or origin.removeprefix("numpy.") in ARRAY_FUNCTIONS:
                         arrays.update(name for arg in args for name in names_computed_with(arg))
         return arrays
 

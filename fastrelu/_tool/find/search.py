@@ -358,7 +358,7 @@ class _Search:
             return False
         if any(kind_of(t.node, scope) == "integer" for n, t in match.bound.items() if n in "xz"):
             return False
-        if match.idiom.name == "clip from 0" and not self._is_shown(match, nodes, scope):
+        if match.idiom.name == "clip from 0" and not self._shows_array(match, nodes, scope):
             return False
         if match.idiom.near != "activity" and (
             self.inside_index or self._is_single(match, nodes, scope)
@@ -387,7 +387,7 @@ class _Search:
         is_number = scope.targets.get(nodes[0], "") in scope.numbers
         return (nodes[0] in self.single or is_number) and not is_reduced
 
-    def _is_shown(self, match, nodes, scope):
+    def _shows_array(self, match, nodes, scope):
         """Whether the program shows that the operand is more than one number."""
         operand = match.bound["x"]
         return (
