@@ -16,7 +16,7 @@ import fastrelu
 from fastrelu._tool.common import Parser, human, whole_file
 
 ROOT = Path(__file__).parents[1]
-RECORD = ROOT / "bench" / "results" / "epyc-2.json"
+RECORD = ROOT / "bench" / "results" / "epyc-zen5-2.json"
 SPEEDUP = ROOT / "docs" / "speedup.svg"
 LAYERS = sorted((ROOT / "bench" / "results").glob("*-layer.json"))
 
@@ -460,7 +460,7 @@ def main(argv=None):
         "--record",
         default=RECORD,
         metavar="FILE",
-        help="of bench; default: bench/results/epyc-2.json",
+        help="of bench; default: bench/results/epyc-zen5-2.json",
     )
     parser.add_argument(
         "--speedup", default=SPEEDUP, metavar="FILE", help="default: docs/speedup.svg"
