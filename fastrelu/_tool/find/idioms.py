@@ -140,6 +140,15 @@ EXPRESSIONS = (
         (ZERO, THRESHOLD, FLOATS),
         ("relu(x - t) - relu(-x - t)", "relu(x - t) + np.minimum(x + t, 0)"),
     ),
+    Idiom(
+        "soft threshold by products",
+        "soft_threshold(x, t)",
+        (NAN, INFINITE, ZERO, THRESHOLD, FLOATS),
+        (
+            "(x - t) * (x > t) + (x + t) * (x < -t)",
+            "(x - t) * (x >= t) + (x + t) * (x <= -t)",
+        ),
+    ),
     Idiom("clip from 0", "clipped_relu(x, c, *)", (ZERO,), ("np.clip(x, 0, c)",)),
     Idiom(
         "clip from zeros",
@@ -603,4 +612,10 @@ KEPT_MASK = Idiom(
     "y, m = relu_with_mask(x)",
     (MASK,),
     ("m = x > 0",),
+)
+KEPT_MASK_USED = Idiom(
+    "gradient by a kept mask",
+    "relu_backward_from_mask(g, m)",
+    (MASK,),
+    ("g * m", "g[~m] = 0"),
 )

@@ -13,13 +13,15 @@ SCOPES = (*FUNCTIONS, ast.ClassDef)
 FOREIGN = frozenset(
     "torch tensorflow jax jaxlib cupy mxnet paddle theano pytensor aesara chainer autograd keras "
     "tinygrad mlx dask xarray polars pyspark sympy cvxpy casadi pymc numba ivy oneflow mindspore "
-    "sparse awkward dpnp pyopencl pycuda tf_keras flax optax megengine jittor tensorly".split()
+    "sparse awkward dpnp dezero pyopencl pycuda tf_keras flax optax megengine jittor "
+    "tensorly".split()
 )
 OF_TENSORS = frozenset("clone detach cuda cpu requires_grad_ unsqueeze permute masked_fill".split())
 FOREIGN_METHODS = OF_TENSORS | {"item", "backward", "to_numpy"}
-OF_PANDAS = frozenset(
+# Of pandas and xarray.
+OF_FRAMES = frozenset(
     "diff rolling ewm shift fillna dropna pct_change groupby loc iloc resample expanding "
-    "value_counts sort_values reset_index".split()
+    "value_counts sort_values reset_index sel isel assign_coords".split()
 )
 # Attributes that are the array itself, seen otherwise.
 VIEWS = frozenset("T flat real imag".split())
@@ -41,6 +43,12 @@ OF_INTEGERS = frozenset(
     "bincount lexsort unravel_index ravel_multi_index indices shape size ndim count_nonzero "
     "triu_indices tril_indices".split()
 )
+# Functions of OpenCV that do not return an image.
+OF_SCALARS_IN_CV2 = frozenset(
+    "arcLength contourArea norm PSNR getTickCount getTickFrequency compareHist matchShapes waitKey "
+    "pointPolygonTest".split()
+)
+ROUNDING = frozenset("round round_ around rint floor ceil trunc".split())
 
 # Nodes that may bind or change a name, those that have no others below them, and their contexts.
 BINDING = (
@@ -59,10 +67,10 @@ class Binding(NamedTuple):
 
     Attributes
     ----------
-    how : {"import", "assign", "augment", "parameter", "loop", "other"}
+    how : {"import", "assign", "unpack", "augment", "parameter", "loop", "other"}
     what : str or ast.AST or None
-        The dotted name that is imported, the value that is assigned, the annotation, or what is
-        looped over.
+        The dotted name that is imported, the value that is assigned or unpacked, the annotation,
+        or what is looped over.
     statement : ast.stmt or None
     """
 
@@ -154,6 +162,17 @@ class Scope:
         return places
 
     @cached_property
+    def tensors(self):
+        """The names that have methods of tensors, and not where they become something else."""
+        return {
+            name
+            for node in self._own_nodes()
+            if isinstance(node, ast.Attribute) and node.attr in OF_TENSORS
+            for name in [getattr(node.value, "id", None)]
+            if self.targets.get(node) != name
+        }
+
+    @cached_property
     def numbers(self):
         """The names that are converted to one number, or decide by their size."""
         numbers, left = set(), children(self.node)
@@ -167,10 +186,17 @@ class Scope:
                     continue
                 case ast.If(test=test) | ast.While(test=test):
                     numbers.update(_names_compared(test))
-                case ast.Call(func=ast.Name(id="float" | "int"), args=[ast.Name(id=name)]):
-                    numbers.add(name)
+                case ast.Call(func=ast.Name(id="float" | "int"), args=[converted]):
+                    numbers.update(names_computed_with(self._rounded(converted)))
             left += children(node)
         return numbers
+
+    def _rounded(self, node):
+        """Return what is rounded: x of np.ceil(x), else the expression itself."""
+        if isinstance(node, ast.Call) and node.args:
+            if (self.origin(node.func) or "").rpartition(".")[2] in ROUNDING:
+                return node.args[0]
+        return node
 
     @cached_property
     def arrays(self):
@@ -298,6 +324,10 @@ class Scope:
                 self._bind(name.id, "assign", value, node)
                 self._collect(value, statement)
                 return True
+            case ast.Assign(targets=[ast.Tuple(elts=elements)], value=ast.Call() as value):
+                for element in elements:
+                    if isinstance(element, ast.Name):
+                        self._bind(element.id, "unpack", value, node)
             case ast.AugAssign(target=target, value=value):
                 self._change(target, node)
                 if isinstance(target, ast.Name):
@@ -501,6 +531,9 @@ def _kind_of_name(name, scope):
                 kinds.add("foreign" if root in FOREIGN else None)
             case "assign":
                 kinds.add(kind_of(binding.what, owner))
+            case "unpack":
+                is_array = kind_of(binding.what, owner) == "array"
+                kinds.add("array" if is_array else None)
             case "augment":
                 pass
             case "parameter":
@@ -509,8 +542,22 @@ def _kind_of_name(name, scope):
                 kinds.add(_kind_of_loop(binding.what, owner))
             case _:
                 kinds.add(None)
+    if name in owner.tensors:
+        return "foreign"
     kind = _joined(kinds - {OPEN})
+    if kind == "integer" and name not in owner.places and _are_values(owner.bindings[name], owner):
+        return "array"
     return "number" if kind is None and "array" not in kinds and name in owner.numbers else kind
+
+
+def _are_values(bindings, scope):
+    """Return whether a range of integers is kept in a name, as prices, times or levels are."""
+    return all(
+        b.how == "assign"
+        and isinstance(b.what, ast.Call)
+        and scope.origin(b.what.func) == "numpy.arange"
+        for b in bindings
+    )
 
 
 def _kind_of_annotation(annotation, scope):
@@ -567,6 +614,8 @@ def _kind_of_call(node, scope):
             return "foreign"
         if root == "pandas":
             return "pandas"
+        if root == "cv2":
+            return None if name in OF_SCALARS_IN_CV2 else "array"
         if origin in ("builtins.len", "builtins.int", "builtins.round", "builtins.ord"):
             return "integer"
         if origin in ("builtins.float", "builtins.sum") and origin.endswith("float"):
@@ -582,7 +631,7 @@ def _kind_of_call(node, scope):
         if method in ("numpy", "to_numpy", "toarray"):
             return "array"
         base = kind_of(value, scope)
-        if method in OF_PANDAS and base != "array":
+        if method in OF_FRAMES and base != "array":
             return "pandas"
         if method in FOREIGN_METHODS:
             return "foreign"

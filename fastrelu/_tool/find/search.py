@@ -6,7 +6,8 @@ import re
 from math import isfinite
 from typing import NamedTuple
 
-from .idioms import KEPT_MASK, OUTPUT, SKLEARN, TYPE, UNCHANGED
+from .idioms import KEPT_MASK, KEPT_MASK_USED, OUTPUT, SKLEARN, TYPE, UNCHANGED
+from .kept_masks import masks_kept_in
 from .match import find_expression, find_statements, statement_term
 from .names import (
     FOREIGN,
@@ -17,30 +18,31 @@ from .names import (
     Scope,
     kind_of,
     names_computed_with,
-    path_of,
 )
 from .terms import Reader, is_mask
 from .text import Text
 
 IGNORE = "fastrelu: ignore"
-# An idiom has at least one of these: a name, a comparison with 0, or elements set to 0.
+# An idiom has at least one of these: a name, a comparison with 0, elements set to 0, or a product
+# with a comparison.
 # Each alternative begins with a letter of its own, which re looks for seven times as fast.
 ZERO = r"\s*0(?:\.0*)?(?![\w.])"
 HINT = re.compile(
     r"maximum\b|minimum\b|fmax\b|clip\b|where\s*\(|heaviside|MLPClassifier|MLPRegressor|putmask"
-    r"|greater(?:_equal)?\(|less(?:_equal)?\(|abs(?:olute)?\("
+    r"|greater(?:_equal)?\(|less(?:_equal)?\(|abs(?:olute)?\(|\*\s*\(\s*[\w.]+\s*[<>]"
     rf"|<=?{ZERO}|>=?{ZERO}|=={ZERO}|\]\s*={ZERO}|0(?<!\w0)(?:\.0*)?\s*[<>]"
 )
 BRANCH = re.compile(r"[ \t]*(?:if|elif|while|assert)\b")
 IMPORTED = re.compile(r"^[ \t]*(from|import)[ \t]+([\w., \t]+)", re.MULTILINE)
 OF_GRADIENTS = re.compile(
     r"(?i:relu|rectif|deriv|prime|grad|back|delta|activat|upstream|jacob|hidden|^error|_err(or)?$)"
-    r"|^[dg]$|^err$|^d_?([A-Z]\w*|out|[axzhywl]\d*(_\w+)?|loss|in|input|score\w*|hid\w*|layer\w*)$"
+    r"|^[dg]$|^err$|^d_?([A-Z]\w*|out|[abxzhywl]\d*(_\w+)?|loss|in|input|score\w*|hid\w*|layer\w*)$"
 )
 OF_CLASSES = re.compile(r"relu|rectif|activ|deriv|backward", re.IGNORECASE)
 OF_UNITS = re.compile(
     r"relu|activ|unit|neuron|dead|dying|layer|hidden|spars|fir(e|ing)|^h\d*$", re.I
 )
+OF_OUTPUTS = re.compile(r"relu|activ|hidden|(^|_)acts?($|_)|^[ah]\d*$|outputs?$", re.I)
 OF_INDICES = re.compile(
     r"^(i|j|ii|jj|idx|index|indices|ind|inds|idxs?|ix|iy|itr|iteration|epoch)$"
     r"|_(idx|index|ind|id)$"
@@ -204,6 +206,8 @@ class _Search:
             return
         if isinstance(node, ast.Call) and _makes_one_number(node.func, reader.scope):
             self.single.update(node.args)
+        if isinstance(node, ast.Return) and _returns_one_number(reader.scope.node):
+            self.single.add(node.value)
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             self.around.append([n for t in targets for n in _words(t)])
@@ -354,9 +358,11 @@ class _Search:
         if "pandas" in kinds and not match.idiom.name.startswith("maximum"):
             return False
         every = [t for t in match.bound.values() if t.node is not None]
+        is_along_an_axis = match.idiom.near == "activity" and "axis" in match.options
         if every and all(kind_of(t.node, scope) in ("integer", "number") for t in every):
-            return False
-        if any(kind_of(t.node, scope) == "integer" for n, t in match.bound.items() if n in "xz"):
+            if not is_along_an_axis:
+                return False
+        elif any(kind_of(t.node, scope) == "integer" for n, t in match.bound.items() if n in "xz"):
             return False
         if match.idiom.name == "clip from 0" and not self._shows_array(match, nodes, scope):
             return False
@@ -366,13 +372,18 @@ class _Search:
             return False
         if self._is_of_indices(match, nodes, masks, scope):
             return False
-        of_outputs = OF_UNITS if match.idiom.near == "activity" else OF_CLASSES
-        if OUTPUT in match.conditions and not self._speaks(of_outputs, operands):
+        if OUTPUT in match.conditions and not (
+            any(OF_OUTPUTS.search(word) for term in operands for word in _words(term.node))
+            if match.idiom.near == "activity"
+            else self._speaks(OF_CLASSES, operands)
+        ):
             return False
         if match.idiom.near == "gradient" and not self._speaks(OF_GRADIENTS, operands):
             return False
         if match.idiom.near == "activity" and not (
-            "axis" in match.options or self._speaks(OF_UNITS, operands)
+            is_along_an_axis
+            or (match.idiom.function == "activity" and "array" in kinds)
+            or self._speaks(OF_UNITS, operands)
         ):
             return False
         if match.idiom.call.endswith("threshold=K)") and not _is_number(match.bound["K"], scope):
@@ -446,51 +457,38 @@ class _Search:
     # What has no form.
 
     def _find_kept_masks(self, node, scope):
-        """Find classes that keep a mask in one method and use it in another."""
-        methods = [m for m in node.body if isinstance(m, ast.FunctionDef)]
-        kept = [found for m in methods if self._has_hint(m) for found in _masks_kept_in(m, scope)]
-        if not kept:
-            return
-        inner = [(method, part) for method in methods for part in ast.walk(method)]
-        written = [target for _, part in inner if (target := _attribute_set_by(part))]
-        for path, term, statement, method, reader in kept:
-            if [path_of(target) for target in written].count(path) != 1:
-                continue
-            others = {
-                other.name
-                for other, part in inner
-                if isinstance(part, ast.Attribute)
-                and isinstance(part.ctx, ast.Load)
-                and path_of(part) == path
-            } - {method.name}
-            if not any(OF_GRADIENTS.search(name) for name in others):
-                continue
-            zero = [a for a in term.args if a.op == "number" and a.value == 0]
-            operand = [a for a in term.args if a.op != "number"]
-            if len(zero) != 1 or len(operand) != 1:
-                continue
-            kinds = {kind_of(operand[0].node, reader.scope)}
+        for kept in masks_kept_in(node, scope, self._has_hint):
+            kinds = {kind_of(kept.operand, kept.scope)}
             if kinds & {"foreign", "pandas", "integer"}:
                 continue
-            if not self._is_of_numpy([method], kinds, reader.scope):
+            if not self._is_of_numpy([kept.method], kinds, kept.scope):
                 continue
-            if self.text.has_comment(statement.lineno, statement.end_lineno, IGNORE):
+            gradients = [use for use in kept.uses if OF_GRADIENTS.search(use.method.name)]
+            if not gradients:
                 continue
-            start, end = self.text.start(statement), self.text.end(statement)
             function = f"{self.prefix.text}relu_with_mask"
-            call = f"y, {path} = {function}({self.text.of(operand[0].node)})"
-            self.findings.append(
-                Finding(
-                    statement.lineno,
-                    self.text.column(start),
-                    KEPT_MASK.name,
-                    self.text.source[start:end],
-                    f"{call}; gradients by {self.prefix.text}relu_backward_from_mask",
-                    KEPT_MASK.conditions,
-                    None,
-                    "its uses change as well",
-                )
+            at_zero = ", at_zero=1" * kept.at_zero
+            self._add_by_hand(
+                kept.statement,
+                KEPT_MASK,
+                f"y, {kept.path} = {function}({self.text.of(kept.operand)}{at_zero})",
             )
+            for use in gradients:
+                gradient = self.text.of(use.gradient)
+                out = f", out={gradient}" * use.in_place
+                function = f"{self.prefix.text}relu_backward_from_mask"
+                call = f"{function}({gradient}, {kept.path}{out})"
+                self._add_by_hand(use.node, KEPT_MASK_USED, call)
+
+    def _add_by_hand(self, node, idiom, call):
+        """Add a finding that changes together with others."""
+        if self.text.has_comment(node.lineno, node.end_lineno, IGNORE):
+            return
+        start, end = self.text.start(node), self.text.end(node)
+        place = (node.lineno, self.text.column(start))
+        source = self.text.source[start:end]
+        why = "the mask and its uses change together"
+        self.findings.append(Finding(*place, idiom.name, source, call, idiom.conditions, None, why))
 
     def _find_sklearn(self):
         if "sklearn.neural_network" not in self.text.source:
@@ -541,33 +539,17 @@ class _Search:
         return bool(calls) and others == len(calls)
 
 
-def _attribute_set_by(node):
-    """Return the attribute to which a statement assigns more than None, or None."""
-    match node:
-        case ast.Assign(targets=[ast.Attribute() as target], value=value):
-            return None if isinstance(value, ast.Constant) and value.value is None else target
-    return None
-
-
-def _masks_kept_in(method, scope):
-    """Yield path, comparison and statement of what a method keeps, the method, and its reader."""
-    reader = None
-    for statement in ast.walk(method):
-        target = _attribute_set_by(statement)
-        if target is None or (path := path_of(target)) is None:
-            continue
-        reader = reader or Reader(Scope(method, scope))
-        term = reader.term(statement.value)
-        if term.op == "copy":
-            term = term.args[0]
-        if is_mask(term) and term.op in (">", ">="):
-            yield path, term, statement, method, reader
-
-
 def _makes_one_number(function, scope):
     if getattr(function, "id", "") in OF_ONE_NUMBER:
         return True
     return (scope.origin(function) or "").startswith("math.")
+
+
+def _returns_one_number(function):
+    match getattr(function, "returns", None):
+        case ast.Name(id="float" | "int") | ast.Constant(value="float" | "int"):
+            return True
+    return False
 
 
 def _words(node):

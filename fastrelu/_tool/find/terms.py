@@ -283,7 +283,7 @@ class Reader:
         return None
 
     def _value_of_name(self, node):
-        """Return the comparison or sum that a name stands for, if that is sure."""
+        """Return the comparison, sum or zeros that a name stands for, if that is sure."""
         scope = self.scope
         found = scope.bindings.get(node.id, ())
         if len(found) != 1 or found[0].how != "assign" or isinstance(scope.node, ast.ClassDef):
@@ -294,7 +294,9 @@ class Reader:
         if node.lineno <= statement.end_lineno:
             return None
         made = self.term(found[0].what)
-        if made.op in ("+", "-"):
+        if made.op == "zeros_like":
+            pass
+        elif made.op in ("+", "-"):
             if scope.parent is None or scope.loads(node.id) != [scope.after(statement)]:
                 return None
         elif not is_mask(made):
@@ -313,7 +315,8 @@ class Reader:
         match changes[0]:
             case ast.Assign(targets=[ast.Attribute()], value=value) as statement:
                 made = self.term(value)
-                if node.lineno > statement.end_lineno and is_mask(made):
+                is_kept = is_mask(made) or (made.op == "astype" and is_mask(made.args[0]))
+                if node.lineno > statement.end_lineno and is_kept:
                     if self._is_stable(value, statement, node):
                         return Term(made.op, made.args, node, made.value, made.options)
         return None

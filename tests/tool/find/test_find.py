@@ -18,7 +18,8 @@ HERE = Path(__file__).parent
 IDIOMS = sorted((HERE / "idioms").glob("*.py"))
 FUNCTIONS = [path for path in IDIOMS if path.stem != "classifier"]
 FALSE_FRIENDS = sorted((HERE / "false_friends").glob("*.py"))
-EVERY_IDIOM = [*idioms.EXPRESSIONS, *idioms.STATEMENTS, idioms.KEPT_MASK, idioms.SKLEARN]
+OTHERS = (idioms.KEPT_MASK, idioms.KEPT_MASK_USED, idioms.SKLEARN)
+EVERY_IDIOM = [*idioms.EXPRESSIONS, *idioms.STATEMENTS, *OTHERS]
 # After code it speaks of its line, and on a line of its own of the next line.
 EXPECTATION = re.compile(r"#\s*(?P<hand>by hand )?-> (?P<calls>.*)$")
 VALUES = [-np.inf, -8, -1.5, -0.5, -0.25, -0.0, 0.0, 0.25, 0.5, 1, 6, 7.5, np.inf, np.nan]
@@ -85,6 +86,7 @@ def operands(conditions, dtype, has_products):
     output = np.where(x > 0, x, np.zeros_like(x))
     return {
         **{"x": x, "z": x.copy(), "g": g, "dout": g.copy(), "d": g.copy(), "y": output},
+        "hidden": output.copy(),
         **{
             "w": w,
             "v": w.T.copy(),
@@ -180,6 +182,46 @@ def test_an_operand_must_not_change_after_its_mask(body, is_said):
     assert (idioms.UNCHANGED in finding.conditions) == is_said
 
 
+@pytest.mark.parametrize(
+    ("mask", "backward", "given"),
+    [
+        ("x > 0", "return g * self.mask", "g, self.mask"),
+        ("(x > 0).astype(float)", "return self.mask * g", "g, self.mask"),
+        ("x > 0", "return np.where(self.mask, g, 0)", "g, self.mask"),
+        ("x <= 0", "return np.where(self.mask, 0, g)", "g, self.mask"),
+        ("0 >= x", "return g * ~self.mask", "g, self.mask"),
+        ("x > 0", "return np.multiply(g, self.mask)", "g, self.mask"),
+        ("x > 0", "g *= self.mask", "g, self.mask, out=g"),
+        ("x <= 0", "g[self.mask] = 0", "g, self.mask, out=g"),
+        ("x > 0", "g[self.mask] = 0", None),
+        ("x <= 0", "return g * self.mask", None),
+        ("x > 0", "return np.where(self.mask, 0, g)", None),
+        ("x <= 0", "g[self.mask] *= 0.01", None),  # of leaky ReLU
+        ("x > 1", "return g * self.mask", None),
+        ("x > y", "return g * self.mask", None),
+    ],
+)
+def test_kept_masks(mask, backward, given):
+    forward = f"    def forward(self, x, y):\n        self.mask = {mask}\n"
+    code = f"class Layer:\n{forward}    def backward(self, g):\n        {backward}\n"
+    found = [f.replacement for f in find(f"import numpy as np\n{code}")]
+    calls = [
+        "y, self.mask = fastrelu.relu_with_mask(x)",
+        f"fastrelu.relu_backward_from_mask({given})",
+    ]
+    assert found == (calls if given else [])
+
+
+@pytest.mark.parametrize(
+    ("mask", "option"), [("x > 0", ""), ("x >= 0", ", at_zero=1"), ("0 < x", "")]
+)
+def test_kept_masks_at_zero(mask, option):
+    forward = f"    def forward(self, x):\n        self.mask = {mask}\n"
+    code = f"class Layer:\n{forward}    def backward(self, g):\n        return g * self.mask\n"
+    [made, _] = find(f"import numpy as np\n{code}")
+    assert made.replacement == f"y, self.mask = fastrelu.relu_with_mask(x{option})"
+
+
 @pytest.mark.parametrize(("module", "places"), [(".tools", 1), ("tools", 0)])
 def test_np_may_come_from_all_names_of_a_neighbour(module, places):
     code = f"from {module} import *\ndef relu(x):\n    return np.maximum(x, 0)\n"
@@ -226,12 +268,30 @@ def test_np_may_come_from_all_names_of_a_neighbour(module, places):
         ("t = np.zeros(3)\nt = np.clip(t, 0, 1)", 1),
         ("t = np.sqrt(m)\nt = 2 * t\nt = np.clip(t, 0.0, 1.0)", 1),
         ("def f(t, w):\n    return np.clip(t @ w, 0, 1)", 1),
+        ("t, u = cv2.split(v)\nt = np.clip(t, 0, 1)", 1),
+        ("t = np.clip(cv2.contourArea(v), 0, 1)", 0),
+        ("t, u = split(v)\nt = np.clip(t, 0, 1)", 0),
+        ("def f(t) -> float:\n    return np.maximum(t, 0)", 0),
+        ("def f(t) -> np.ndarray:\n    return np.maximum(t, 0)", 1),
+        ("y = np.maximum(x - 1, 0)\nz = int(np.ceil(y + 3))", 0),
+        ("y = np.maximum(x - 1, 0)\nz = int(y.sum())", 1),
+        ("y = np.log(x)\ny[y < 0] = 0\nz = y.cpu()", 0),
+        ("y = y.permute(1, 0).numpy()\ny[y < 0] = 0", 1),
+        ("y = x.sel(time=3).clip(min=0)", 0),
+        ("prices = np.arange(1, 9)\nnp.maximum(prices - 3, 0)", 1),
+        ("places = np.arange(1, 9)\nx[places]\nnp.maximum(places - 3, 0)", 0),
+        ("dead = np.all(matrix == 0, axis=0)", 0),
+        ("dead = np.all(activations == 0, axis=0)", 1),
+        ("x = np.sqrt(y)\nnp.mean(x > 0)", 1),
+        ("np.mean(x > 0)", 0),
+        ("x = np.sqrt(y)\nassert np.all(x <= 0)", 0),
+        ("n = labels.astype(int)\n(n > 0).mean(axis=0)", 1),
         ("def f(t):\n    return np.median(t), np.clip(t, 0, 1)", 1),
         ("def f(t):\n    u = np.clip(t, 0, 1)\n    return u.sum()", 1),
         ("y = np.maximum(x - 1, 0)\nz = float(y) if np.ndim(y) == 0 else y", 1),
     ],
 )
 def test_what_the_program_tells_of_an_operand(code, places):
-    libraries = ["numpy as np", *(name for name in ("cvxpy", "tensorly") if name in code)]
+    libraries = ["numpy as np", *(name for name in ("cvxpy", "tensorly", "cv2") if name in code)]
     imports = "".join(f"import {library}\n" for library in libraries)
     assert len(find(f"{imports}from typing import Optional\n{code}")) == places

@@ -198,6 +198,16 @@ def soft_by_parts(x, t):
     return np.maximum(x - t, 0) + np.minimum(x + t, 0)
 
 
+def soft_by_products(x, t):
+    # -> fastrelu.soft_threshold(x, t)
+    return (x - t) * (x > t) + (x + t) * (x < -t)
+
+
+def soft_by_products_and_equal(x, t):
+    # -> fastrelu.soft_threshold(x, t)
+    return (x + t) * (x <= -t) + (x - t) * (x >= t)
+
+
 def soft_gradient(g, x, t):
     return g * (np.abs(x) > t)  # -> fastrelu.soft_threshold_backward(g, x, t)
 

@@ -82,8 +82,8 @@ def dead_units_by_sum(x):
     return np.sum(x > 0, axis=0) == 0  # -> fastrelu.dead_units(x, axis=0)
 
 
-def dead_units_of_the_output(y):
-    return (y == 0).all(axis=0)  # -> fastrelu.dead_units(y, axis=0)
+def dead_units_of_the_output(hidden):
+    return (hidden == 0).all(axis=0)  # -> fastrelu.dead_units(hidden, axis=0)
 
 
 def without_dead_units(x, w):
@@ -95,7 +95,7 @@ class WithMask:
         self.mask = None
 
     def forward(self, x):
-        # by hand -> y, self.mask = fastrelu.relu_with_mask(x); gradients by fastrelu.relu_backward_from_mask
+        # by hand -> y, self.mask = fastrelu.relu_with_mask(x)
         self.mask = x <= 0
         # -> out = fastrelu.relu(x)
         out = x.copy()
@@ -103,6 +103,7 @@ class WithMask:
         return out
 
     def backward(self, dout):
+        # by hand -> fastrelu.relu_backward_from_mask(dout, self.mask, out=dout)
         dout[self.mask] = 0
         return dout
 
