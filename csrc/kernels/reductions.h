@@ -10,11 +10,11 @@
    64-bit types, whose additions round, is the shorter one. */
 enum { FASTRELU_SUM_LANES = 32, FASTRELU_LEAF = 1024, FASTRELU_LEAF_OF_64_BITS = 512 };
 
-/* Sums relu(x - threshold) over rows, for each column: rows[0], rows[step], ... The columns lie
-   next to each other, and there are FASTRELU_SUM_LANES at least. Each row is added to the sum of
-   those before. */
-typedef void fastrelu_sum_rows(const char *const rows[], size_t step, size_t n_rows, size_t columns,
-                               const char *threshold, char *sums);
+/* Sums relu(x - threshold) over rows, for each column: rows[0], rows[step] + distance,
+   rows[2 * step] + 2 * distance, ... The columns lie next to each other, and there are
+   FASTRELU_SUM_LANES at least. Each row is added to the sum of those before. */
+typedef void fastrelu_sum_rows(const char *const rows[], size_t step, ptrdiff_t distance,
+                               size_t n_rows, size_t columns, const char *threshold, char *sums);
 
 /* Adds 1 to the count of a column for each row where a predicate holds. A count has the size of an
    element, and wraps. */

@@ -61,12 +61,12 @@
         return a;                                          \
     }
 
-#define SCALAR_FLOAT_COMPARISON(S, W, type)         \
-    INLINE S##_mask##W S##_not_less_zero##W(S##W a) \
-    {                                               \
-        type x;                                     \
-        memcpy(&x, &a, sizeof x);                   \
-        return !isless(x, 0);                       \
+#define SCALAR_ZERO_BELOW_ZERO(S, W, type)     \
+    INLINE S##W S##_zero_below_zero##W(S##W a) \
+    {                                          \
+        type x;                                \
+        memcpy(&x, &a, sizeof x);              \
+        return isless(x, 0) ? 0 : a;           \
     }
 
 #define SCALAR_HALF_OPERATION(S, name, operator)             \
@@ -97,8 +97,8 @@
     SCALAR_FLOAT_OPERATION(S, 64, add, +, double) \
     SCALAR_FLOAT_OPERATION(S, 64, sub, -, double) \
     SCALAR_HALF_OPERATION(S, mul, *)              \
-    SCALAR_FLOAT_COMPARISON(S, 32, float)         \
-    SCALAR_FLOAT_COMPARISON(S, 64, double)        \
+    SCALAR_ZERO_BELOW_ZERO(S, 32, float)          \
+    SCALAR_ZERO_BELOW_ZERO(S, 64, double)         \
     SCALAR_FLOAT_OPERATION(S, 32, mul, *, float)  \
     SCALAR_FLOAT_OPERATION(S, 64, mul, *, double) \
     MUL_UNLESS(S, 16)                             \

@@ -212,36 +212,45 @@ static void to_double(const struct work *work, union sum sums[], size_t n)
         sums[i].number = (double)sums[i].integer;
 }
 
-/* LANES dense rows at a time: the lanes are columns. */
-static void sum_dense(const struct work *work, struct workspace *space, const char *x, size_t n,
-                      size_t columns, union sum sums[])
+/* LANES dense rows at a time: the lanes are columns. What is left is copied, and filled up. */
+static void sum_lanes(const struct work *work, struct workspace *space, const char *x, size_t n,
+                      size_t columns)
 {
     const size_t itemsize = work->reduction->kernel->itemsize, width = LANES * columns;
-    const size_t rest = n % LANES * columns;
+    const size_t size = width * itemsize, rest = n % LANES * columns;
     const char *const threshold = work->reduction->threshold;
     const char *rows[LEAF / LANES];
     const int is_copied = x == space->elements;
-    union sum *const lanes = space->sums;
     size_t n_rows = n / LANES;
 
-    for (size_t i = 0; i < n_rows; i++, x += width * itemsize)
-        rows[i] = x;
-    if (rest > 0) { /* elements of the threshold are 0 above it */
-        char *const elements = space->elements + (is_copied ? n / LANES * width * itemsize : 0);
-        if (!is_copied)
-            memcpy(elements, x, rest * itemsize);
-        for (size_t i = rest; i < width; i++)
-            memcpy(elements + i * itemsize, threshold, itemsize);
-        rows[n_rows++] = elements;
+    if (rest == 0) {
+        work->sums(&x, 0, (ptrdiff_t)size, n_rows, width, threshold, (char *)space->sums);
+        return;
     }
-    work->sums(rows, 1, n_rows, width, threshold, (char *)lanes);
-    to_double(work, lanes, width);
+    for (size_t i = 0; i < n_rows; i++, x += size)
+        rows[i] = x;
+    char *const elements = space->elements + (is_copied ? n_rows * size : 0);
+    if (!is_copied)
+        memcpy(elements, x, rest * itemsize);
+    for (size_t i = rest; i < width; i++) /* an element of the threshold is 0 above it */
+        memcpy(elements + i * itemsize, threshold, itemsize);
+    rows[n_rows++] = elements;
+    work->sums(rows, 1, 0, n_rows, width, threshold, (char *)space->sums);
+}
+
+static void sum_dense(const struct work *work, struct workspace *space, const char *x, size_t n,
+                      size_t columns, union sum sums[])
+{
+    union sum *const lanes = space->sums;
+
+    sum_lanes(work, space, x, n, columns);
+    to_double(work, lanes, LANES * columns);
     if (columns == 1) {
         work->fold((char *)lanes);
         *sums = *lanes;
         return;
     }
-    for (size_t half = width / 2; half >= columns; half /= 2)
+    for (size_t half = LANES * columns / 2; half >= columns; half /= 2)
         work->add((char *)lanes, (const char *)(lanes + half), half);
     memcpy(sums, lanes, columns * sizeof *sums);
 }
@@ -283,7 +292,7 @@ static void sum_pointers(const struct work *work, struct workspace *space, size_
             size_t step = LANES;
             const char *const *rows =
                 contiguous_rows(work, space, space->rows + lane, &step, n_rows, columns);
-            work->sums(rows, step, n_rows, columns, work->reduction->threshold, (char *)sums);
+            work->sums(rows, step, 0, n_rows, columns, work->reduction->threshold, (char *)sums);
             to_double(work, sums, columns);
         }
         for (; i >> level & 1; level++)

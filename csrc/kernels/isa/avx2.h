@@ -61,11 +61,12 @@
             _mm256_##name##_##suffix(_mm256_castsi256_##suffix(a), _mm256_castsi256_##suffix(b))); \
     }
 
-#define AVX2_FLOAT_COMPARISON(S, W, suffix)                                         \
-    INLINE S##_mask##W S##_not_less_zero##W(S##W a)                                 \
+#define AVX2_ZERO_BELOW_ZERO(S, W, suffix)                                          \
+    INLINE S##W S##_zero_below_zero##W(S##W a)                                      \
     {                                                                               \
-        return _mm256_cast##suffix##_si256(_mm256_cmp_##suffix(                     \
+        const S##W keeps = _mm256_cast##suffix##_si256(_mm256_cmp_##suffix(         \
             _mm256_castsi256_##suffix(a), _mm256_setzero_##suffix(), _CMP_NLT_UQ)); \
+        return S##_maskz##W(keeps, a);                                              \
     }
 
 /* F16C converts 8 at a time. */
@@ -98,8 +99,8 @@
     AVX2_FLOAT_OPERATION(S, 64, add, pd)          \
     AVX2_FLOAT_OPERATION(S, 64, sub, pd)          \
     AVX2_HALF_OPERATION(S, mul)                   \
-    AVX2_FLOAT_COMPARISON(S, 32, ps)              \
-    AVX2_FLOAT_COMPARISON(S, 64, pd)              \
+    AVX2_ZERO_BELOW_ZERO(S, 32, ps)               \
+    AVX2_ZERO_BELOW_ZERO(S, 64, pd)               \
     AVX2_FLOAT_OPERATION(S, 32, mul, ps)          \
     AVX2_FLOAT_OPERATION(S, 64, mul, pd)          \
     MUL_UNLESS(S, 16)                             \

@@ -75,11 +75,13 @@ TARGET_BEGIN("avx2,f16c,avx512f,avx512bw")
             _mm512_##name##_##suffix(_mm512_castsi512_##suffix(a), _mm512_castsi512_##suffix(b))); \
     }
 
-#define FLOAT_COMPARISON(S, W, suffix)                                                             \
-    INLINE S##_mask##W S##_not_less_zero##W(S##W a)                                                \
-    {                                                                                              \
-        return _mm512_cmp_##suffix##_mask(_mm512_castsi512_##suffix(a), _mm512_setzero_##suffix(), \
-                                          _CMP_NLT_UQ);                                            \
+/* vmaxps gives its second operand where one is NaN or both are 0. Only its form without exceptions
+   raises no flag for a quiet NaN. */
+#define ZERO_BELOW_ZERO(S, W, suffix)                                                     \
+    INLINE S##W S##_zero_below_zero##W(S##W a)                                            \
+    {                                                                                     \
+        return _mm512_cast##suffix##_si512(_mm512_max_round_##suffix(                     \
+            _mm512_setzero_##suffix(), _mm512_castsi512_##suffix(a), _MM_FROUND_NO_EXC)); \
     }
 
 #define FLOAT_MUL_UNLESS(S, W, suffix)                                                             \
@@ -123,8 +125,8 @@ FLOAT_OPERATION(vec, 64, sub, pd)
 HALF_OPERATION(vec, mul)
 FLOAT_OPERATION(vec, 32, mul, ps)
 FLOAT_OPERATION(vec, 64, mul, pd)
-FLOAT_COMPARISON(vec, 32, ps)
-FLOAT_COMPARISON(vec, 64, pd)
+ZERO_BELOW_ZERO(vec, 32, ps)
+ZERO_BELOW_ZERO(vec, 64, pd)
 MUL_UNLESS(vec, 16)
 #if defined(__clang__) /* it computes the product everywhere, and selects then */
 MUL_UNLESS(vec, 32)

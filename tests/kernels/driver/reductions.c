@@ -14,11 +14,13 @@ enum {
     LANES = FASTRELU_SUM_LANES
 };
 
-/* The arenas of the rows, in turn; of the sums or counts; of the number. */
-enum { ROWS = 2, OUT = MAX_INPUTS, NUMBER = MAX_INPUTS + 1 };
+/* The arenas of the rows, in turn; of rows at one distance; of the sums or counts; of the number.
+ */
+enum { ROWS = 2, EQUIDISTANT = 2, OUT = MAX_INPUTS, NUMBER = MAX_INPUTS + 1 };
 
 static struct {
     int dtype;
+    size_t distance; /* of rows that all have the same, else 0 */
     size_t itemsize, n_values, n_rows, step, columns;
     uint64_t values[MOST_VALUES], calm[MOST_VALUES];
     uint64_t threshold;
@@ -27,14 +29,17 @@ static struct {
 } input;
 static char image[ARENA];
 
-/* Rows in two arenas, so that the last of each ends where no byte can be read. */
+/* Rows in two arenas, so that the last of each ends where no byte can be read; or in one. */
 static void make_rows(int calm)
 {
     const size_t bytes = input.columns * input.itemsize;
     const size_t distance = bytes + random_below(3) * input.itemsize + random_below(2);
 
     for (size_t row = 0; row < input.n_rows; row++) {
-        char *const at = arenas[row % ROWS] + ARENA - bytes - row / ROWS * distance;
+        char *const at =
+            input.distance
+                ? arenas[EQUIDISTANT] + ARENA - bytes - (input.n_rows - 1 - row) * input.distance
+                : arenas[row % ROWS] + ARENA - bytes - row / ROWS * distance;
         input.rows[row * input.step] = at;
         for (size_t i = 0; i < input.columns; i++) {
             input.elements[row][i] =
@@ -128,8 +133,10 @@ static void check_sum_rows(const struct fastrelu_isa *const sets[], struct situa
                            enum sums sums)
 {
     const ptrdiff_t places[] = {0, -1, 8, 1};
+    const ptrdiff_t distances[] = {0, 0, -(ptrdiff_t)input.itemsize, 3 * (ptrdiff_t)input.itemsize};
     uint64_t expected[MOST_COLUMNS];
     struct outcome outcome = {0, 0, 0, 0};
+    const char *rows[3 * MOST_ROWS];
 
     for (size_t i = 0; i < input.columns; i++)
         expected[i] = column_sum(sums, i, &outcome);
@@ -141,6 +148,11 @@ static void check_sum_rows(const struct fastrelu_isa *const sets[], struct situa
         char *const out = place_in(OUT, input.columns * 8, places[random_below(4)]);
         const struct window window = window_around(OUT, out, input.columns * 8);
         const size_t size = (size_t)(window.to - window.from);
+        const size_t step = input.distance ? 0 : input.step;
+        const ptrdiff_t distance =
+            input.distance ? (ptrdiff_t)input.distance : distances[random_below(4)];
+        for (size_t row = 0; row < input.n_rows; row++)
+            rows[row * step] = input.rows[row * input.step] - (ptrdiff_t)row * distance;
         now = counts[i];
         memset(window.from, SENTINEL, size);
         begin_check(sums == OF_FOUR      ? "partial_sums"
@@ -149,8 +161,8 @@ static void check_sum_rows(const struct fastrelu_isa *const sets[], struct situa
                     input.dtype, "rows", input.n_rows, 1, (char *const[]){out},
                     (ptrdiff_t[]){(ptrdiff_t)input.columns});
         clear_flags();
-        sum(input.rows, input.step, input.n_rows, input.columns,
-            place_in(NUMBER, input.itemsize, -1), out);
+        sum(rows, step, distance, input.n_rows, input.columns, place_in(NUMBER, input.itemsize, -1),
+            out);
         check_flags(outcome.flags, outcome.open_flags);
         check_sums(expected, out, input.columns, sums != OF_INTEGERS);
         memset(image, SENTINEL, size);
@@ -228,7 +240,8 @@ static void check_rows(const struct fastrelu_isa *const sets[], struct situation
         const int calm = number % 3 != 0;
         input.step = 1 + random_below(3);
         input.n_rows = number < 24 ? (size_t)number : random_below(40);
-        input.columns = random_columns(LANES);
+        input.columns = random_below(2) ? LANES : random_columns(LANES);
+        input.distance = number % 2 ? (input.columns + (random_below(3) == 0)) * input.itemsize : 0;
         do
             input.threshold =
                 number % 4 == 0 ? 0
@@ -244,6 +257,7 @@ static void check_rows(const struct fastrelu_isa *const sets[], struct situation
             check_sum_rows(sets, counts, OF_FOUR);
     }
     input.step = 1;
+    input.distance = 0;
     for (size_t columns = 0; columns <= LONGEST; columns++)
         for (int number = 0; number < 3; number++) {
             input.columns = columns;

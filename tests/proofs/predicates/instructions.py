@@ -169,16 +169,22 @@ class Instructions:
             [z3.And(is_set(mask, i), x & y != 0) for i, (x, y) in enumerate(zip(a, b, strict=True))]
         )
 
-    def mask_not_less_zero(self, arguments, suffix):
+    def register_not_less_zero(self, arguments, suffix):
         a, zero, predicate = arguments
         is_quiet = predicate.term == "_CMP_NLT_UQ"
         require(is_quiet and is_zero(zero), f"{predicate.term} compares quietly with 0")
-        return self.mask(self.floats("not_less_zero", SUFFIXES[suffix], a.term))
-
-    def register_not_less_zero(self, arguments, suffix):
-        mask = self.mask_not_less_zero(arguments, suffix).term
         bits = SUFFIXES[suffix]
-        return register([ones(is_set(mask, i), bits) for i in range(BLOCK // bits)])
+        return register([ones(c, bits) for c in self.floats("not_less_zero", bits, a.term)])
+
+    def maximum_with_zero(self, arguments, suffix):
+        """Give the second operand where it is NaN, both are zeros, or it is greater."""
+        zero, a, rounding = arguments
+        is_quiet = rounding.term == "_MM_FROUND_NO_EXC"
+        require(is_quiet and is_zero(zero), f"{rounding.term} compares quietly with 0")
+        bits = SUFFIXES[suffix]
+        is_second = self.floats("not_less_zero", bits, a.term)
+        pairs = zip(is_second, lanes(bits, a.term), strict=True)
+        return register([z3.If(c, lane, z3.BitVecVal(0, bits)) for c, lane in pairs])
 
     def move_under_mask(self, arguments, bits):
         other, mask, a = (argument.term for argument in arguments)
@@ -223,7 +229,7 @@ PATTERNS = [
     (r"_MM_SHUFFLE", Instructions.shuffle_order),
     (rf"{X86}{OF_FLOATS}_(?P<suffix>ps|pd)", Instructions.floats_by_suffix),
     (rf"{X86}cmp_(?P<suffix>ps|pd)", Instructions.register_not_less_zero),
-    (r"_mm512_cmp_(?P<suffix>ps|pd)_mask", Instructions.mask_not_less_zero),
+    (r"_mm512_max_round_(?P<suffix>ps|pd)", Instructions.maximum_with_zero),
     (r"_mm512_cmpgt_epi(?P<bits>\d+)_mask", Instructions.mask_greater),
     (r"_mm512_mask_test_epi(?P<bits>\d+)_mask", Instructions.mask_test),
     (r"_mm512_mask_mov_epi(?P<bits>\d+)", Instructions.move_under_mask),

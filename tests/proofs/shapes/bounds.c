@@ -528,7 +528,7 @@ static void run_rows(enum row_kind kind, union row_kernel kernel, const char *co
                      size_t n_rows, size_t columns, const char *threshold, char *sums)
 {
     if (kind == SUM)
-        kernel.sum(rows, 1, n_rows, columns, threshold, sums);
+        kernel.sum(rows, 1, 0, n_rows, columns, threshold, sums);
     else if (kind == COUNT)
         kernel.count(rows, n_rows, columns, sums);
     else if (kind == ADD)
