@@ -103,7 +103,7 @@ FORWARD = (
         "product with floats",
         "relu(x, *)",
         (INFINITE, ZERO, DTYPE),
-        ("x * (x > 0).astype(float)", "x * np.where(x > 0, 1, 0)"),
+        ("x * (x > 0).astype(float)", "x * np.where(x > 0, 1, 0)", "x * np.heaviside(x, 0)"),
     ),
     Idiom(
         "half of x + |x|",
@@ -299,12 +299,13 @@ EXPRESSIONS = (
         ),
         "gradient",
     ),
-    Idiom("heaviside", "relu_derivative(x)", (NAN, FLOATS), ("np.heaviside(x, 0)",)),
+    Idiom("heaviside", "relu_derivative(x)", (NAN, FLOATS), ("np.heaviside(x, 0)",), "gradient"),
     Idiom(
         "heaviside, 1 at 0",
         "relu_derivative(x, at_zero=1)",
         (NAN, FLOATS),
         ("np.heaviside(x, 1)",),
+        "gradient",
     ),
     Idiom(
         "derivative of leaky",
@@ -512,6 +513,8 @@ STATEMENTS = (
             "y = x.copy()\ny[y <= 0] *= a",
             "y = x.copy()\ny[y < 0] = y[y < 0] * a",
             "y = x.copy()\ny[x < 0] = x[x < 0] * a",
+            "y = x.copy()\ny[x < 0] = y[x < 0] * a",
+            "y = x.copy()\ny[x <= 0] = x[x <= 0] * a",
         ),
     ),
     Idiom(

@@ -189,7 +189,32 @@ class Scope:
                 case ast.Call(func=ast.Name(id="float" | "int"), args=[converted]):
                     numbers.update(names_computed_with(self._rounded(converted)))
             left += children(node)
-        return numbers
+        return self._with_operands(numbers - self.instances)
+
+    def _with_operands(self, numbers):
+        """Return names of numbers, and of what they are computed with: an array gives an array."""
+        found, left = set(), list(numbers)
+        while left:
+            name = left.pop()
+            if name not in found:
+                found.add(name)
+                for binding in self.bindings.get(name, ()):
+                    if binding.how == "assign" and not _has_product_of_arrays(binding.what):
+                        left += names_computed_with(binding.what)
+        return found
+
+    @cached_property
+    def instances(self):
+        """The names that are asked whether they are arrays."""
+        return {
+            node.args[0].id
+            for node in self._own_nodes()
+            if isinstance(node, ast.Call)
+            and self.origin(node.func) == "builtins.isinstance"
+            and len(node.args) == 2
+            and isinstance(node.args[0], ast.Name)
+            and self.origin(node.args[1]) == "numpy.ndarray"
+        }
 
     def _rounded(self, node):
         """Return what is rounded: x of np.ceil(x), else the expression itself."""
@@ -235,6 +260,15 @@ class Scope:
             if binding.how == "assign"
             for inner in ast.walk(binding.what)
         }
+
+    def assigns_array(self, name):
+        """Return whether an array is assigned to a name that was computed without it."""
+        return any(
+            b.how == "assign"
+            and kind_of(b.what, self) == "array"
+            and not any(getattr(node, "id", None) == name for node in ast.walk(b.what))
+            for b in self.bindings[name]
+        )
 
     def bindings_of(self, name):
         """Return all bindings of a name in the scope that binds it."""
@@ -379,6 +413,13 @@ def names_computed_with(node):
         yield from names_computed_with(node.right)
 
 
+def _has_product_of_arrays(node):
+    return any(
+        isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.MatMult)
+        for inner in ast.walk(node)
+    )
+
+
 def _names_compared(test):
     """Yield the names whose size decides: of an array there is no one truth value."""
     match test:
@@ -439,7 +480,7 @@ def _kind_of(node, scope):
             return _kind_of_call(node, scope)
         case ast.Attribute(attr="shape" | "size" | "ndim"):
             return "integer"
-        case ast.Attribute(attr="loc" | "iloc"):
+        case ast.Attribute(attr="loc" | "iloc" | "dt"):
             return "pandas"
         case ast.Attribute(attr="values"):
             return "array"
@@ -462,6 +503,8 @@ def _kind_of(node, scope):
                     return kind
             if OPEN in (kind_of(left, scope), kind_of(right, scope)):
                 return OPEN
+            if "number" in kinds and any(_is_range(side, scope) for side in (left, right)):
+                return "array"
             if isinstance(node.op, ast.Div | ast.MatMult) and kinds == {"integer"}:
                 return "number" if _is_count(node, scope) else None
             return _joined(kinds)
@@ -470,6 +513,10 @@ def _kind_of(node, scope):
         case ast.IfExp(body=body, orelse=orelse):
             return _joined(_kinds_of([body, orelse], scope))
     return None
+
+
+def _is_range(node, scope):
+    return isinstance(node, ast.Call) and scope.origin(node.func) == "numpy.arange"
 
 
 def _is_count(node, scope, within=()):
@@ -551,11 +598,10 @@ def _kind_of_name(name, scope):
 
 
 def _are_values(bindings, scope):
-    """Return whether a range of integers is kept in a name, as prices, times or levels are."""
+    """Return whether integers are made in a name, as prices, times or levels are."""
+    makers = ("numpy.arange", "numpy.zeros", "numpy.ones", "numpy.full", "numpy.empty")
     return all(
-        b.how == "assign"
-        and isinstance(b.what, ast.Call)
-        and scope.origin(b.what.func) == "numpy.arange"
+        b.how == "assign" and isinstance(b.what, ast.Call) and scope.origin(b.what.func) in makers
         for b in bindings
     )
 
@@ -676,7 +722,7 @@ def _kind_of_numpy(name, node, scope):
         kind = _joined(_kinds_of(node.args[:2], scope))
         if node.args and kind_of(node.args[0], scope) == OPEN and kind != "array":
             return OPEN
-        return kind if kind in ("integer", "number") else "array"
+        return kind if kind in ("integer", "number", "pandas", "foreign") else "array"
     return "array"
 
 

@@ -406,7 +406,7 @@ class _Search:
             or self._speaks(OF_ARRAYS, [operand])
             or scope.targets.get(nodes[0]) in scope.arrays
             or any(
-                (owner := scope.find(name)) and name in owner.arrays
+                (owner := scope.find(name)) and (name in owner.arrays or owner.assigns_array(name))
                 for name in names_computed_with(operand.node)
             )
             or any(isinstance(node, ast.Slice) for node in ast.walk(operand.node))
@@ -449,7 +449,7 @@ class _Search:
             while isinstance(inner, ast.BinOp):
                 inner = inner.left
             if isinstance(inner, ast.Name) and OF_INDICES.search(inner.id):
-                return True
+                return kind_of(inner, scope) != "array"
             if name in "xz" and getattr(term.node, "id", None) in scope.places:
                 return True
         return any(scope.targets.get(node) in scope.places for node in nodes)

@@ -221,8 +221,9 @@ class Reader:
             return Term("astype", [inner, self._leaf(node.func)], node)
         if name == "copy" and len(args) == 1:
             return Term("copy", [self.term(args[0])], node)
-        if name in ("array", "asarray") and len(args) == 1:
-            return self._array(name, node, args[0], keywords)
+        if name in ("array", "asarray") and len(args) in (1, 2):
+            given = dict(zip(["dtype"], args[1:], strict=False))
+            return self._array(name, node, args[0], given | keywords)
         if name in ("zeros_like", "ones_like") and len(args) == 1:
             return Term(name, [self.term(args[0])], node, options=self._terms(keywords))
         if name in ("where", "nonzero") and len(args) == 1 and not keywords:

@@ -60,6 +60,7 @@ def more_than_zero(x, y, eps, t, a, b, c, g):
     chance = np.clip(2 * min(a, 1 - a), 0, 1)  # one number
     excess = np.maximum(a - b, 0)
     math.sqrt(float(excess))
+    steps = np.heaviside(x - a, 1)  # of time or place
     np.where(x > 0, x, a * y)
     np.where(x > 0, a * x, x)
     np.where(x > 0, x, -x)

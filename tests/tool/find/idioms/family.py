@@ -239,6 +239,13 @@ def leaky_copy_by_assignment(x):
     return y
 
 
+def leaky_copy_by_assignment_of_its_parts(x, a):
+    # -> y = fastrelu.leaky_relu(x, a)
+    y = x.copy()
+    y[x <= 0] = x[x <= 0] * a
+    return y
+
+
 def clip_of_what_has_a_length(x):
     y = np.clip(x, 0, 6)  # -> fastrelu.clipped_relu(x, 6)
     return y, int(y.shape[0])

@@ -170,11 +170,11 @@ def derivative_where_not_below(x):
     return np.where(x < 0, 0, 1)  # -> fastrelu.relu_derivative(x, at_zero=1)
 
 
-def heaviside(x):
+def derivative_by_heaviside(x):
     return np.heaviside(x, 0)  # -> fastrelu.relu_derivative(x)
 
 
-def heaviside_of_one(x):
+def derivative_by_heaviside_of_one(x):
     return np.heaviside(x, 1.0)  # -> fastrelu.relu_derivative(x, at_zero=1)
 
 
@@ -241,3 +241,7 @@ def copy_and_relu_by_its_output(g, y):
     dx = g.copy()
     dx[y == 0] = 0
     return dx
+
+
+def derivative_as_an_array(x):
+    return np.asarray(x > 0, x.dtype)  # -> fastrelu.relu_derivative(x)
