@@ -351,7 +351,7 @@ class _Search:
 
     def _is_meant(self, match, nodes, masks, reader):
         scope = reader.scope
-        operands = [t for name, t in match.bound.items() if name in "xzgdy" and t.node is not None]
+        operands = [t for name, t in match.bound.items() if name in "xzgdyb" and t.node is not None]
         kinds = {kind_of(term.node, scope) for term in operands}
         if "foreign" in kinds:
             return False
