@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from .idioms import KEPT_MASK, KEPT_MASK_USED, OUTPUT, SKLEARN, TYPE, UNCHANGED
 from .kept_masks import masks_kept_in
+from .kinds import assigns_array, kind_of
 from .match import find_expression, find_statements, statement_term
 from .names import (
     FOREIGN,
@@ -16,7 +17,6 @@ from .names import (
     OF_TENSORS,
     SCOPES,
     Scope,
-    kind_of,
     names_computed_with,
 )
 from .terms import Reader, is_mask
@@ -406,7 +406,7 @@ class _Search:
             or self._speaks(OF_ARRAYS, [operand])
             or scope.targets.get(nodes[0]) in scope.arrays
             or any(
-                (owner := scope.find(name)) and (name in owner.arrays or owner.assigns_array(name))
+                (owner := scope.find(name)) and (name in owner.arrays or assigns_array(name, owner))
                 for name in names_computed_with(operand.node)
             )
             or any(isinstance(node, ast.Slice) for node in ast.walk(operand.node))
