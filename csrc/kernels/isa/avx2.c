@@ -113,6 +113,8 @@ COUNT_IF(16)
 COUNT_IF(32)
 COUNT_IF(64)
 
+#define LOADED_ONCE_vec(a) OPAQUE_REGISTER(a)
+
 #include "kernels/kernels.inc"
 
 TARGET_END

@@ -14,6 +14,8 @@ TARGET_BEGIN("avx2,f16c,avx512f,avx512bw")
 /* Of a load and a move under a mask compilers make one. It waits for its mask, and took twice the
    time on a Zen 5 for a gradient and an x beyond its caches. */
 #define IN_REGISTER(a) __asm__("" : : "v"(a))
+#define LOADED_ONCE_vec(a) __asm__("" : "+v"(a))
+#define MASKED_ONCE(a) LOADED_ONCE_vec(a)
 
 #define PRIMITIVES(S, W, N)                                                                        \
     typedef __m512i S##W;                                                                          \
