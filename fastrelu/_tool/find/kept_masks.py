@@ -125,8 +125,11 @@ def _uses_in(method, path, is_positive):
 
     def passes(node, where=True):
         """Whether a gradient passes where, or where not, an expression holds."""
-        while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
-            node, where = node.operand, not where
+        match node:
+            case ast.UnaryOp(op=ast.Invert(), operand=operand):
+                return passes(operand, not where)
+            case ast.Call(func=ast.Attribute(attr="astype", value=value)):
+                return passes(value, where)
         return isinstance(node, ast.Attribute) and path_of(node) == path and where == is_positive
 
     for node in ast.walk(method):

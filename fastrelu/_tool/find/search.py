@@ -36,7 +36,7 @@ BRANCH = re.compile(r"[ \t]*(?:if|elif|while|assert)\b")
 IMPORTED = re.compile(r"^[ \t]*(from|import)[ \t]+([\w., \t]+)", re.MULTILINE)
 OF_GRADIENTS = re.compile(
     r"(?i:relu|rectif|deriv|prime|grad|back|delta|activat|upstream|jacob|hidden|^error|_err(or)?$)"
-    r"|^[dg]$|^err$|^d_?([A-Z]\w*|out|[abxzhywl]\d*(_\w+)?|loss|in|input|score\w*|hid\w*|layer\w*)$"
+    r"|^[dg]$|^err$|^d[a-z]\w*_d[a-z]|^d_?([A-Z]\w*|out|[abxzhywl]\d*(_\w+)?|loss|in|input|score\w*|hid\w*|layer\w*)$"
 )
 OF_CLASSES = re.compile(r"relu|rectif|activ|deriv|backward", re.IGNORECASE)
 OF_UNITS = re.compile(
@@ -45,7 +45,7 @@ OF_UNITS = re.compile(
 OF_OUTPUTS = re.compile(r"relu|activ|hidden|(^|_)acts?($|_)|^[ah]\d*$|outputs?$", re.I)
 OF_INDICES = re.compile(
     r"^(i|j|ii|jj|idx|index|indices|ind|inds|idxs?|ix|iy|itr|iteration|epoch)$"
-    r"|_(idx|index|ind|id)$"
+    r"|_(idx|index|ind|id)$|(^|_)[a-z]?(start|stop|begin|end)s?$"
 )
 OF_NUMBERS = re.compile(
     r"^(k|K|t|T|strike|strike_price|threshold|thresh|thr|level|barrier|margin|lam\w*|tau|cutoff)$"
@@ -452,7 +452,8 @@ class _Search:
                 return kind_of(inner, scope) != "array"
             if name in "xz" and getattr(term.node, "id", None) in scope.places:
                 return True
-        return any(scope.targets.get(node) in scope.places for node in nodes)
+        targets = [scope.targets.get(node, "") for node in nodes]
+        return any(name in scope.places or OF_INDICES.search(name) for name in targets)
 
     # What has no form.
 
