@@ -165,6 +165,7 @@ struct fastrelu_kernel {
     int inputs, operation, dtype;
     enum fastrelu_numbers numbers;
     enum fastrelu_status status;
+    unsigned prefetched_row; /* least bytes of rows that are prefetched beyond the caches */
 };
 
 /* args: the input, the output, and the mask: a bit for each element, from the lowest of the first

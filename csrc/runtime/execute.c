@@ -17,6 +17,7 @@ enum {
     MIN_STREAM = 1 << 10, /* bytes from fence to fence */
     MAX_CHUNK = 1 << 20,  /* some of it stays in a cache until the next call */
     CHUNKS_PER_THREAD = 4,
+    PREFETCH_DISTANCE = 1 << 12, /* of short rows beyond the caches */
     NO_MASK = -1
 };
 
@@ -29,6 +30,8 @@ struct execution {
     int n_operands, mask; /* the index of the operand that is a mask */
     size_t n, peel, block_size;
     const struct fastrelu_operands *operands; /* NULL if there is but one row */
+    size_t row_bytes;
+    ptrdiff_t rows_ahead; /* prefetched, or 0 */
     size_t blocks_per_row, blocks, blocks_per_chunk;
 };
 
@@ -81,6 +84,18 @@ static inline void next_row(const struct execution *execution, struct row *row)
     }
 }
 
+/* Asks for the row some rows ahead. */
+static inline void prefetch_row(const struct execution *execution, char *const row[])
+{
+    const ptrdiff_t *const steps = execution->operands->steps[execution->operands->axes - 2];
+    const int out = execution->n_operands - 1;
+    for (size_t at = 0; at < execution->row_bytes; at += CACHE_LINE) {
+        for (int i = 0; i < out; i++)
+            __builtin_prefetch(row[i] + execution->rows_ahead * steps[i] + at);
+        __builtin_prefetch(row[out] + execution->rows_ahead * steps[out] + at, 1);
+    }
+}
+
 static void execute_chunk(const void *context, size_t chunk)
 {
     const struct execution *execution = context;
@@ -91,8 +106,11 @@ static void execute_chunk(const void *context, size_t chunk)
     find_row(execution, first / execution->blocks_per_row, &row);
     size_t n = left < execution->blocks_per_chunk ? left : execution->blocks_per_chunk;
     if (execution->blocks_per_row == 1)
-        for (; n > 0; n--, next_row(execution, &row))
+        for (; n > 0; n--, next_row(execution, &row)) {
+            if (execution->rows_ahead)
+                prefetch_row(execution, row.args);
             execution->loop(row.args, execution->steps, execution->n);
+        }
     else
         for (; n > 0; n--) {
             execute_block(execution, row.args, block);
@@ -220,7 +238,7 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
                          const struct fastrelu_operands *operands, size_t bytes, int n_threads)
 {
     const int inputs = kernel->inputs, inner = operands->axes - 1;
-    const size_t n = operands->shape[inner];
+    const size_t n = operands->shape[inner], row_bytes = n * kernel->itemsize;
     const ptrdiff_t *steps = operands->steps[inner];
     size_t rows = 1;
     int aligned = 1;
@@ -235,12 +253,16 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
                                   .n_operands = inputs + 1,
                                   .mask = NO_MASK,
                                   .n = n,
-                                  .operands = operands};
+                                  .operands = operands,
+                                  .row_bytes = row_bytes};
     if (fastrelu_is_contiguous(kernel, steps))
-        execution.loop = kernel->streaming && aligned && n * kernel->itemsize >= MIN_STREAM &&
+        execution.loop = kernel->streaming && aligned && row_bytes >= MIN_STREAM &&
                                  use_streaming_stores(operands->args, inputs, bytes, n_threads)
                              ? kernel->streaming
                              : kernel->contiguous;
+    if (execution.loop == kernel->contiguous && row_bytes < MIN_STREAM &&
+        row_bytes >= kernel->prefetched_row && bytes >= fastrelu_current_thresholds.streaming_bytes)
+        execution.rows_ahead = (ptrdiff_t)(PREFETCH_DISTANCE / row_bytes);
     execute_rows(&execution, rows, kernel->itemsize, n_threads);
 }
 
