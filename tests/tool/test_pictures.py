@@ -35,22 +35,27 @@ def test_the_figure_of_the_readme_is_that_of_the_record(record):
     assert pictures.SPEEDUP.read_text("utf-8") == str(pictures.speedup(record))
 
 
-def test_it_has_six_lines_at_most_and_shows_each_loss(record):
-    lines = pictures.ratios(record["rows"])
+@pytest.mark.parametrize("slower", [1, 2])
+def test_it_has_six_lines_at_most_and_shows_each_loss(record, slower):
+    rows = [
+        row | {"seconds": row["seconds"] * (slower if row["library"] == "fastrelu" else 1)}
+        for row in record["rows"]
+    ]
+    lines = pictures.ratios(rows)
     assert len(lines) <= 6
-    losses = [ratio for *_, of in lines for ratio in of.values() if ratio < 1]
-    assert losses
-    drawing = pictures.speedup(record)
+    losses = [ratio for *_, of in lines for ratio in of.values() if ratio < 0.99]
+    assert losses or slower == 1
+    drawing = pictures.speedup(record | {"rows": rows})
     root = ET.fromstring(str(drawing))
     (one,) = (line for line in root.iter(LINES) if line.get("stroke-width") == "1.6")
     level = float(one.get("points").split(",")[-1])
     below = [
         float(circle.get("cy"))
         for circle in root.iter("{http://www.w3.org/2000/svg}circle")
-        if float(circle.get("cy")) > level
+        if float(circle.get("cy")) > level + 0.5
     ]
     assert len(below) == len(losses)
-    assert max(below) < drawing.height
+    assert max(below, default=0) < drawing.height
 
 
 @pytest.mark.parametrize("name", pictures.CURVES)
