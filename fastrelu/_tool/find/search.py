@@ -35,7 +35,7 @@ HINT = re.compile(
 BRANCH = re.compile(r"[ \t]*(?:if|elif|while|assert)\b")
 IMPORTED = re.compile(r"^[ \t]*(from|import)[ \t]+([\w., \t]+)", re.MULTILINE)
 OF_GRADIENTS = re.compile(
-    r"(?i:relu|rectif|deriv|prime|grad|back|delta|activat|upstream|jacob|hidden|^error|_err(or)?$)"
+    r"(?i:relu|rectif|deriv|prime|grad|back|delta|activat|act_?fun|upstream|jacob|hidden|^error|_err(or)?$)"
     r"|^[dg]$|^err$|^d[a-z]\w*_d[a-z]|^d_?([A-Z]\w*|out|[abxzhywl]\d*(_\w+)?|loss|in|input|score\w*|hid\w*|layer\w*)$"
 )
 OF_CLASSES = re.compile(r"relu|rectif|activ|deriv|backward", re.IGNORECASE)
