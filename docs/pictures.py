@@ -293,22 +293,30 @@ def time_of_layers(records):
     """Return where the time of a layer goes, by NumPy and by fastrelu, on each machine."""
     found = []
     for record in records:
+        rows = [row for row in record["rows"] if row["contender"] in CONTENDERS]
+        of_bias = {row["contender"] for row in rows if WITH_BIAS in row["operation"]}
+        suffix = WITH_BIAS if of_bias == set(CONTENDERS) else ""
         shapes = {}
-        for row in record["rows"]:
+        for row in rows:
             shape, part = row["operation"].removeprefix("layer ").split(", ")
-            if shape.endswith(WITH_BIAS) and row["contender"] in CONTENDERS:
-                of = shapes.setdefault(shape.removesuffix(WITH_BIAS), {})
+            if shape.endswith(suffix) and (suffix or WITH_BIAS not in shape):
+                of = shapes.setdefault(shape.removesuffix(suffix), {})
                 key = row["contender"], part
                 of[key] = min(row["seconds"], of.get(key, row["seconds"]))
         machine = record["machine"]
-        found.append((f"{machine['cpu']}, {machine['cores']} cores", shapes))
-    height = 60 + sum(36 + 68 * len(shapes) for _, shapes in found)
+        what = "bias and ReLU" if suffix else "ReLU without a bias"
+        text = f"{machine['cpu']}, {machine['cores']} cores: {what}"
+        found.append((text, record.get("remark"), shapes))
+    height = 60 + sum(36 + 18 * bool(remark) + 68 * len(shapes) for _, remark, shapes in found)
     drawing = Drawing(760, height, "Where the time of a layer goes, by NumPy and by fastrelu")
     drawing.text(8, 22, "Where the time of a layer goes", size=17, font_weight="bold")
-    drawing.text(8, 44, "grey: the product of matrices; in colour: its bias and ReLU")
+    drawing.text(8, 44, "grey: the product of matrices; in colour: what follows it")
     left, width, y = 206, 404, 60
-    for machine, shapes in found:
+    for machine, remark, shapes in found:
         drawing.text(8, y + 20, machine, font_weight="bold")
+        if remark:
+            y += 18
+            drawing.text(8, y + 20, remark, size=12)
         y += 36
         for shape, of in shapes.items():
             # both contenders take the same product
