@@ -32,7 +32,7 @@ HINT = re.compile(
     r"|greater(?:_equal)?\(|less(?:_equal)?\(|abs(?:olute)?\(|\*\s*\(\s*[\w.]+\s*[<>]"
     rf"|<=?{ZERO}|>=?{ZERO}|=={ZERO}|\]\s*={ZERO}|0(?<!\w0)(?:\.0*)?\s*[<>]"
 )
-BRANCH = re.compile(r"[ \t]*(?:if|elif|while|assert)\b")
+BRANCH = re.compile(r"[ \t]*(?:if|elif|while|assert)\b(?!.*:[ \t]*[^\s#])")  # alone on its line
 IMPORTED = re.compile(r"^[ \t]*(from|import)[ \t]+([\w., \t]+)", re.MULTILINE)
 OF_GRADIENTS = re.compile(
     r"(?i:relu|rectif|deriv|prime|grad|back|delta|activat|act_?fun|upstream|jacob|hidden|^error|_err(or)?$)"
@@ -213,6 +213,13 @@ class _Search:
             self.around.append([n for t in targets for n in _words(t)])
             self._visit_children(node, reader)
             self.around.pop()
+            return
+        if isinstance(node, ast.If):
+            self._visit(node.test, reader)
+            self.around.append(_texts(node.test))
+            self._visit_statements(node.body, reader)
+            self.around.pop()
+            self._visit_statements(node.orelse, reader)
             return
         self._visit_children(node, reader)
 
@@ -563,6 +570,15 @@ def _words(node):
             case ast.Constant(value=str() as name):
                 words.append(name)
     return words
+
+
+def _texts(node):
+    """Return the strings in an expression: relu of activation == "relu"."""
+    return [
+        inner.value
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str)
+    ]
 
 
 def _nodes_of(match):
