@@ -17,7 +17,7 @@ enum {
     MIN_STREAM = 1 << 10, /* bytes from fence to fence */
     MAX_CHUNK = 1 << 20,  /* some of it stays in a cache until the next call */
     CHUNKS_PER_THREAD = 4,
-    PREFETCH_DISTANCE = 1 << 12, /* of short rows beyond the caches */
+    BYTES_AHEAD = 1 << 12, /* of short rows: so many of theirs are prefetched */
     NO_MASK = -1
 };
 
@@ -262,7 +262,7 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
                              : kernel->contiguous;
     if (execution.loop == kernel->contiguous && row_bytes < MIN_STREAM &&
         row_bytes >= kernel->prefetched_row && bytes >= fastrelu_current_thresholds.streaming_bytes)
-        execution.rows_ahead = (ptrdiff_t)(PREFETCH_DISTANCE / row_bytes);
+        execution.rows_ahead = (ptrdiff_t)(BYTES_AHEAD / row_bytes);
     execute_rows(&execution, rows, kernel->itemsize, n_threads);
 }
 

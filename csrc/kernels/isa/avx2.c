@@ -113,7 +113,7 @@ COUNT_IF(16)
 COUNT_IF(32)
 COUNT_IF(64)
 
-#define PREFETCHED_ROW 64 /* as in avx512.c, but for rows of a single register */
+#define PREFETCHED_ROW 64 /* as in avx512.c, but rows of one register are foreseen */
 #define LOADED_ONCE_vec(a) OPAQUE_REGISTER(a)
 
 #include "kernels/kernels.inc"
