@@ -3,7 +3,7 @@
 import ast
 from typing import NamedTuple
 
-from .names import Scope, path_of
+from .names import Scope
 from .terms import Reader, is_mask
 
 
@@ -73,12 +73,7 @@ def masks_kept_in(node, scope, may_have):
     kept = [mask for m in methods if may_have(m) for mask in _masks_assigned_in(m, scope)]
     if not kept:
         return []
-    written = [
-        path_of(target)
-        for method in methods
-        for part in ast.walk(method)
-        if (target := _attribute_set_by(part))
-    ]
+    written = [path for part in ast.walk(node) for path in _attributes_changed_by(part)]
     found = []
     for path, term, statement, method, reader in kept:
         zeros = [a.op == "number" and a.value == 0 for a in term.args]
@@ -90,27 +85,63 @@ def masks_kept_in(node, scope, may_have):
             Use(*use, other)
             for other in methods
             if other is not method
-            for use in _uses_in(other, path, is_positive)
+            for use in _uses_in(other, path, is_positive, scope)
         ]
         operand = term.args[zeros.index(False)].node
         found.append(KeptMask(path, operand, at_zero, statement, method, reader.scope, uses))
     return found
 
 
-def _attribute_set_by(node):
-    """Return the attribute to which a statement assigns more than None, or None."""
+def _path(node):
+    """Return an attribute as it is written, "self.mask", or None if it is a part of something."""
+    inner = node
+    while isinstance(inner, ast.Attribute):
+        inner = inner.value
+    is_whole = isinstance(node, ast.Attribute) and isinstance(inner, ast.Name)
+    return ast.unparse(node) if is_whole else None
+
+
+def _is_none(node):
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _attributes_changed_by(node):
+    """Yield the attributes that a node sets or changes, but for those that are set to None."""
     match node:
-        case ast.Assign(targets=[ast.Attribute() as target], value=value):
-            return None if isinstance(value, ast.Constant) and value.value is None else target
-    return None
+        case ast.Assign(targets=targets, value=value) if not _is_none(value):
+            changed = targets
+        case ast.AnnAssign(target=target, value=value) if value and not _is_none(value):
+            changed = [target]
+        case ast.AugAssign(target=target) | ast.For(target=target):
+            changed = [target]
+        case ast.Delete(targets=changed):
+            pass
+        case ast.keyword(arg="out", value=value):
+            changed = [value]
+        case _:
+            return
+    while changed:
+        match changed:
+            case [ast.Tuple(elts=targets) | ast.List(elts=targets), *rest]:
+                changed = [*targets, *rest]
+            case [ast.Subscript(value=target) | ast.Starred(value=target), *rest]:
+                changed = [target, *rest]
+            case [target, *rest]:
+                changed = rest
+                if path := _path(target):
+                    yield path
 
 
 def _masks_assigned_in(method, scope):
     """Yield path, comparison and statement of what a method keeps, the method, and its reader."""
     reader = None
     for statement in ast.walk(method):
-        target = _attribute_set_by(statement)
-        if target is None or (path := path_of(target)) is None:
+        match statement:
+            case ast.Assign(targets=[target], value=value) if not _is_none(value):
+                path = _path(target)
+            case _:
+                continue
+        if path is None:
             continue
         reader = reader or Reader(Scope(method, scope))
         term = reader.term(statement.value)
@@ -120,7 +151,7 @@ def _masks_assigned_in(method, scope):
             yield path, term, statement, method, reader
 
 
-def _uses_in(method, path, is_positive):
+def _uses_in(method, path, is_positive, scope):
     """Yield where a method multiplies by a mask, the gradient, and whether it is changed."""
 
     def passes(node, where=True):
@@ -130,24 +161,33 @@ def _uses_in(method, path, is_positive):
                 return passes(operand, not where)
             case ast.Call(func=ast.Attribute(attr="astype", value=value)):
                 return passes(value, where)
-        return isinstance(node, ast.Attribute) and path_of(node) == path and where == is_positive
+        return _path(node) == path and where == is_positive
 
+    def is_gradient(node):
+        numbers = (ast.Constant, ast.UnaryOp, ast.Yield, ast.Await)
+        parts = [_path(part) for part in ast.walk(node)]
+        return not isinstance(node, numbers) and path not in parts
+
+    own = Scope(method, scope)
     for node in ast.walk(method):
+        masked = []
         match node:
             case ast.Assign(
                 targets=[ast.Subscript(value=gradient, slice=mask)], value=ast.Constant(value=0)
-            ) if passes(mask, where=False):
-                yield node, gradient, True
-            case ast.AugAssign(target=gradient, op=ast.Mult(), value=mask) if passes(mask):
-                yield node, gradient, True
-            case (
-                ast.BinOp(op=ast.Mult(), left=left, right=right)
-                | ast.Call(func=ast.Attribute(attr="multiply"), args=[left, right])
             ):
-                for mask, gradient in (left, right), (right, left):
-                    if passes(mask):
-                        yield node, gradient, False
-            case ast.Call(func=ast.Attribute(attr="where"), args=[mask, *values]):
-                for gradient, zero, where in zip(values, values[::-1], (True, False), strict=False):
-                    if getattr(zero, "value", None) == 0 and passes(mask, where):
-                        yield node, gradient, False
+                masked = [(mask, gradient, False)]
+            case ast.AugAssign(target=gradient, op=ast.Mult(), value=mask):
+                masked = [(mask, gradient, True)]
+            case ast.BinOp(op=ast.Mult(), left=left, right=right):
+                masked = [(left, right, True), (right, left, True)]
+            case ast.Call(func=function, args=args, keywords=[]):
+                match own.origin(function), args:
+                    case "numpy.multiply", [left, right]:
+                        masked = [(left, right, True), (right, left, True)]
+                    case "numpy.where", [mask, gradient, ast.Constant(value=0)]:
+                        masked = [(mask, gradient, True)]
+                    case "numpy.where", [mask, ast.Constant(value=0), gradient]:
+                        masked = [(mask, gradient, False)]
+        for mask, gradient, where in masked:
+            if passes(mask, where) and is_gradient(gradient):
+                yield node, gradient, isinstance(node, ast.stmt)

@@ -3,7 +3,7 @@
 import ast
 import re
 
-from .names import FOREIGN, OF_TENSORS, Binding
+from .names import FOREIGN, OF_INDICES, OF_TENSORS, Binding
 
 FOREIGN_METHODS = OF_TENSORS | {"item", "backward", "to_numpy"}
 # Of pandas and xarray.
@@ -19,10 +19,12 @@ OF_INTEGERS = frozenset(
     "bincount lexsort unravel_index ravel_multi_index indices shape size ndim count_nonzero "
     "triu_indices tril_indices".split()
 )
-# Functions of OpenCV that do not return an image.
-OF_SCALARS_IN_CV2 = frozenset(
-    "arcLength contourArea norm PSNR getTickCount getTickFrequency compareHist matchShapes waitKey "
-    "pointPolygonTest".split()
+# Functions of OpenCV that return images.
+OF_IMAGES = frozenset(
+    "imread imdecode split merge cvtColor resize blur GaussianBlur medianBlur bilateralFilter "
+    "filter2D Sobel Scharr Laplacian addWeighted add subtract absdiff multiply divide normalize "
+    "dilate erode morphologyEx warpAffine warpPerspective remap rotate flip copyMakeBorder "
+    "undistort applyColorMap equalizeHist".split()
 )
 OPEN = ""  # the kind of a name within its own value: the other values decide
 
@@ -52,6 +54,11 @@ def assigns_array(name, scope):
         and not any(getattr(node, "id", None) == name for node in ast.walk(b.what))
         for b in scope.bindings[name]
     )
+
+
+def is_of_ranges(name, scope):
+    """Return whether a name holds a range of integers somewhere."""
+    return any(b.how == "assign" and _is_range(b.what, scope) for b in scope.bindings_of(name))
 
 
 def _kinds_of(nodes, scope):
@@ -180,7 +187,8 @@ def _kind_of_name(name, scope):
     if name in owner.tensors:
         return "foreign"
     kind = _joined(kinds - {OPEN})
-    if kind == "integer" and name not in owner.places and _are_values(owner.bindings[name], owner):
+    is_place = name in owner.places or OF_INDICES.search(name)
+    if kind == "integer" and not is_place and _are_values(owner.bindings[name], owner):
         return "array"
     return "number" if kind is None and "array" not in kinds and name in owner.numbers else kind
 
@@ -249,10 +257,10 @@ def _kind_of_call(node, scope):
         if root == "pandas":
             return "pandas"
         if root == "cv2":
-            return None if name in OF_SCALARS_IN_CV2 else "array"
+            return "array" if name in OF_IMAGES else None
         if origin in ("builtins.len", "builtins.int", "builtins.round", "builtins.ord"):
             return "integer"
-        if origin in ("builtins.float", "builtins.sum") and origin.endswith("float"):
+        if origin == "builtins.float":
             return "number"
         if origin in ("builtins.max", "builtins.min", "builtins.abs", "builtins.sum"):
             kind = _joined(_kinds_of(node.args, scope))

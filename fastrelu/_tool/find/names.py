@@ -3,6 +3,7 @@
 import ast
 import builtins
 import itertools
+import re
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,6 +17,10 @@ FOREIGN = frozenset(
     "tensorly".split()
 )
 OF_TENSORS = frozenset("clone detach cuda cpu requires_grad_ unsqueeze permute masked_fill".split())
+OF_INDICES = re.compile(
+    r"^(i|j|ii|jj|idx|index|indices|ind|inds|idxs?|ix|iy|itr|iteration|epoch)$"
+    r"|_(idx|index|ind|id)$|(^|_)[a-z]?(start|stop|begin|end)s?$"
+)
 # Attributes that are the array itself, seen otherwise.
 VIEWS = frozenset("T flat real imag".split())
 # What nobody asks of one number, and functions that take or return more than one.

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from .idioms import KEPT_MASK, KEPT_MASK_USED, OUTPUT, SKLEARN, TYPE, UNCHANGED
 from .kept_masks import masks_kept_in
-from .kinds import assigns_array, kind_of
+from .kinds import assigns_array, is_of_ranges, kind_of
 from .match import find_expression, find_statements, statement_term
 from .names import (
     FOREIGN,
     FUNCTIONS,
     LEAVES,
+    OF_INDICES,
     OF_TENSORS,
     SCOPES,
     Scope,
@@ -43,10 +44,6 @@ OF_UNITS = re.compile(
     r"relu|activ|unit|neuron|dead|dying|layer|hidden|spars|fir(e|ing)|^h\d*$", re.I
 )
 OF_OUTPUTS = re.compile(r"relu|activ|hidden|(^|_)acts?($|_)|^[ah]\d*$|outputs?$", re.I)
-OF_INDICES = re.compile(
-    r"^(i|j|ii|jj|idx|index|indices|ind|inds|idxs?|ix|iy|itr|iteration|epoch)$"
-    r"|_(idx|index|ind|id)$|(^|_)[a-z]?(start|stop|begin|end)s?$"
-)
 OF_NUMBERS = re.compile(
     r"^(k|K|t|T|strike|strike_price|threshold|thresh|thr|level|barrier|margin|lam\w*|tau|cutoff)$"
 )
@@ -237,10 +234,7 @@ class _Search:
 
     def _enter(self, node, reader):
         """Visit a function or class, unless a compiler takes it."""
-        for decorator in getattr(node, "decorator_list", ()):
-            if COMPILED.search(ast.unparse(decorator)):
-                return
-        if not self._has_hint(node):
+        if not self._is_searched(node):
             return
         index, self.inside_index = self.inside_index, 0
         name = getattr(node, "name", "")
@@ -252,6 +246,12 @@ class _Search:
         self._visit_scope(node, Scope(node, reader.scope))
         self.around.pop()
         self.inside_index = index
+
+    def _is_searched(self, node):
+        """Whether a function or class may hold an idiom, and no compiler takes it."""
+        decorators = getattr(node, "decorator_list", ())
+        is_compiled = any(COMPILED.search(ast.unparse(decorator)) for decorator in decorators)
+        return not is_compiled and self._has_hint(node)
 
     def _has_hint(self, node):
         if self.has_own_names:
@@ -299,7 +299,7 @@ class _Search:
             if reader.scope.parent is not None and len(reader.scope.loads(name)) == 1:
                 lines = self.text.lines_of(mask)
                 if lines is None or reader.scope.is_alone(mask):
-                    why = why or "the mask shares its lines, or is alone in its block"
+                    why = why or f"{name!r} is set on a shared line, or alone in its block"
                 else:
                     edits.append((*lines, ""))
         if self.text.loses_comment(start, end, kept):
@@ -456,7 +456,7 @@ class _Search:
             while isinstance(inner, ast.BinOp):
                 inner = inner.left
             if isinstance(inner, ast.Name) and OF_INDICES.search(inner.id):
-                return kind_of(inner, scope) != "array"
+                return kind_of(inner, scope) != "array" or is_of_ranges(inner.id, scope)
             if name in "xz" and getattr(term.node, "id", None) in scope.places:
                 return True
         targets = [scope.targets.get(node, "") for node in nodes]
@@ -465,22 +465,22 @@ class _Search:
     # What has no form.
 
     def _find_kept_masks(self, node, scope):
-        for kept in masks_kept_in(node, scope, self._has_hint):
+        for kept in masks_kept_in(node, scope, self._is_searched):
             kinds = {kind_of(kept.operand, kept.scope)}
-            if kinds & {"foreign", "pandas", "integer"}:
+            if kinds & {"foreign", "pandas", "integer", "number"}:
                 continue
             if not self._is_of_numpy([kept.method], kinds, kept.scope):
                 continue
             gradients = [use for use in kept.uses if OF_GRADIENTS.search(use.method.name)]
-            if not gradients:
+            places = [kept.statement, *(use.node for use in gradients)]
+            if not gradients or any(
+                self.text.has_comment(place.lineno, place.end_lineno, IGNORE) for place in places
+            ):
                 continue
-            function = f"{self.prefix.text}relu_with_mask"
+            operand = self.text.of(kept.operand)
             at_zero = ", at_zero=1" * kept.at_zero
-            self._add_by_hand(
-                kept.statement,
-                KEPT_MASK,
-                f"y, {kept.path} = {function}({self.text.of(kept.operand)}{at_zero})",
-            )
+            call = f"y, {kept.path} = {self.prefix.text}relu_with_mask({operand}{at_zero})"
+            self._add_by_hand(kept.statement, KEPT_MASK, call)
             for use in gradients:
                 gradient = self.text.of(use.gradient)
                 out = f", out={gradient}" * use.in_place
@@ -490,8 +490,6 @@ class _Search:
 
     def _add_by_hand(self, node, idiom, call):
         """Add a finding that changes together with others."""
-        if self.text.has_comment(node.lineno, node.end_lineno, IGNORE):
-            return
         start, end = self.text.start(node), self.text.end(node)
         place = (node.lineno, self.text.column(start))
         source = self.text.source[start:end]

@@ -295,8 +295,9 @@ class Reader:
         if node.lineno <= statement.end_lineno:
             return None
         made = self.term(found[0].what)
-        if made.op == "zeros_like":
-            pass
+        if made.op == "zeros_like":  # another use may be another name, through which they change
+            if len(scope.loads(node.id)) != 1:
+                return None
         elif made.op in ("+", "-"):
             if scope.parent is None or scope.loads(node.id) != [scope.after(statement)]:
                 return None

@@ -122,12 +122,7 @@ def maximum_with_zeros_like(x):
     return np.maximum(np.zeros_like(x), x)  # -> fastrelu.relu(x)
 
 
-def maximum_with_zeros_in_a_name(x, w):
-    zeros = np.zeros_like(x)
-    return np.maximum(x, zeros), zeros  # -> fastrelu.relu(x)
-
-
-def maximum_with_zeros_in_a_name_of_its_own(x):
+def maximum_with_zeros_in_a_name(x):
     zeros = np.zeros_like(x)
     return np.maximum(x, zeros)  # -> fastrelu.relu(x)
 
