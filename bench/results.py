@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fastrelu._tool.bench.command import plot_kind
 from fastrelu._tool.bench.plot import draw, draw_threads
-from fastrelu._tool.bench.record import fault
+from fastrelu._tool.bench.record import fault, with_figures
 from fastrelu._tool.common import (
     BadInputError,
     Parser,
@@ -129,7 +129,10 @@ def load(path):
         found = "this is no JSON"
     if found is not None:
         raise BadInputError(f"{path}: no record of python -m fastrelu bench --results: {found}")
-    rows = record["rows"] if "bench" in record else rows_of_main(record)
+    if "bench" in record:
+        rows = [with_figures(row) for row in record["rows"]]
+    else:
+        rows = rows_of_main(record)
     return Result(Path(path).stem, record, rows)
 
 

@@ -38,7 +38,7 @@ def test_the_figure_of_the_readme_is_that_of_the_record(record):
 @pytest.mark.parametrize("slower", [1, 2])
 def test_it_has_six_lines_at_most_and_shows_each_loss(record, slower):
     rows = [
-        row | {"seconds": row["seconds"] * (slower if row["library"] == "fastrelu" else 1)}
+        row | {"seconds": row["seconds"] * (slower if row["contender"] == "fastrelu" else 1)}
         for row in record["rows"]
     ]
     lines = pictures.ratios(rows)

@@ -237,6 +237,27 @@ def test_a_stored_record_holds_what_one_must(path):
     assert record.fault(json.loads(path.read_text(encoding="utf-8"))) is None
 
 
+def test_what_is_stored_is_what_was_measured(records):
+    found = json.loads(records["bench"].read_text())
+    stored = record.as_stored(found)
+    again = json.loads(stored)
+    assert record.fault(again) is None
+    assert {k: v for k, v in again.items() if k != "rows"} == {
+        k: v for k, v in found.items() if k != "rows"
+    }
+    assert stored.count(b"\n    {") == len(found["rows"])
+    for row, short in zip(found["rows"], again["rows"], strict=True):
+        full = record.with_figures(short)
+        assert "gigabytes_per_second" not in short
+        assert full["gigabytes_per_second"] == pytest.approx(row["gigabytes_per_second"], rel=1e-6)
+        assert full == pytest.approx({name: row[name] for name in full}, rel=1e-6)
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_a_stored_record_is_short(path):
+    assert path.stat().st_size < 500 * 1024
+
+
 def test_missing_and_repeated_records_are_refused(records, capsys):
     assert "no-such.json: No such file" in refused(["no-such.json"], capsys)
     message = refused([records["main"], records["main"]], capsys)

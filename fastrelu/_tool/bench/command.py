@@ -39,6 +39,7 @@ from .measure import (
     measure,
     measure_case,
 )
+from .record import as_stored
 
 SUMMARY = "time fastrelu beside other installed libraries and a copy"
 EXAMPLE = "--operations forward --sizes 4K,1M --threads 1,2"
@@ -222,7 +223,7 @@ def run(options, record, progress):
         if old is not None:
             _measure_again(old, selection, found, options, record, progress)
             status |= _compare(old, options, record)
-        contents = dict.fromkeys(("json", "results"), as_json(record))
+        contents = {"json": as_json(record), "results": as_stored(record)}
         if record["rows"]:
             contents |= _drawn(record, kinds)
         for name, content in contents.items():
