@@ -173,6 +173,7 @@ def large_cases():
 
 VIEWS = {
     "column block": lambda n: (tall(n)[:, 3 : 3 + side(n)], None),
+    "columns of 264": lambda n: (sample(n // 264 * 280, "f4").reshape(-1, 280)[:, :264], None),
     "columns of 64": lambda n: (sample(2 * n, "f4").reshape(-1, 128)[:, :64], None),
     "columns of 8": lambda n: (sample(2 * n, "f4").reshape(-1, 16)[:, :8], None),
     "columns of 3": lambda n: (sample(n // 3 * 8, "f4").reshape(-1, 8)[:, :3], None),

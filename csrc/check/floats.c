@@ -5,7 +5,11 @@
 
 #include "kernels/fpstatus.h"
 
-enum { INPUTS = FASTRELU_MAX_OPERANDS - 1, MASK = (FASTRELU_BLOCK + 7) / 8 };
+enum {
+    INPUTS = FASTRELU_MAX_OPERANDS - 1,
+    MASK = (FASTRELU_BLOCK + 7) / 8,
+    LINES = FASTRELU_BLOCK / 64 * 64 /* elements that fill cache lines, as streaming kernels need */
+};
 
 /* A block, as the kernels read and write it, at a multiple of 16 bytes, as streaming ones need. */
 union memory {
@@ -176,8 +180,9 @@ static void check_chunk(struct work *work, const struct fastrelu_isa *const isas
 
     if (sweep->upper >= 0 && sweep->upper != sweep->lower)
         fill(work, sweep->upper, chunk, 0, FASTRELU_BLOCK);
-    for (uint32_t at = 0; at < FASTRELU_CHUNK; at += FASTRELU_BLOCK) {
-        work->n = FASTRELU_CHUNK - at < FASTRELU_BLOCK ? FASTRELU_CHUNK - at : FASTRELU_BLOCK;
+    const uint32_t most = sweep->loop == FASTRELU_STREAMING ? LINES : FASTRELU_BLOCK;
+    for (uint32_t at = 0; at < FASTRELU_CHUNK; at += most) {
+        work->n = FASTRELU_CHUNK - at < most ? FASTRELU_CHUNK - at : most;
         fill(work, sweep->lower, upper + at, 1, work->n);
         expect(work);
         for (int i = 0; i < n_mismatches; i++)

@@ -60,6 +60,13 @@
     x = x operator y
 #endif
 
+/* Orders non-temporal stores before all that come later. No other architecture has them here. */
+#if defined(__x86_64__)
+#define FENCE_STREAM() __builtin_ia32_sfence()
+#else
+#define FENCE_STREAM() (void)0
+#endif
+
 /* Seen by who loads the library. */
 #if defined(_WIN32)
 #define EXPORTED __declspec(dllexport)

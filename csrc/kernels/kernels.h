@@ -159,7 +159,9 @@ typedef void fastrelu_loop(char *const args[], const ptrdiff_t steps[], size_t n
 
 struct fastrelu_kernel {
     fastrelu_loop *contiguous; /* every step is the itemsize, or 0 for one input of numbers */
-    fastrelu_loop *streaming;  /* non-temporal stores, from a multiple of 16 bytes on; or NULL */
+    fastrelu_loop *streaming;  /* the same by non-temporal stores, which the caller orders before
+                                  later ones: as many elements as fill cache lines, from a multiple
+                                  of 16 bytes on; or NULL */
     fastrelu_loop *strided;    /* any steps */
     size_t itemsize;
     int inputs, operation, dtype;
@@ -173,7 +175,7 @@ struct fastrelu_kernel {
    the output or is disjoint from it; the mask is disjoint from the output, and where written, from
    both. No steps are read. */
 struct fastrelu_mask_kernel {
-    fastrelu_loop *contiguous, *streaming;
+    fastrelu_loop *contiguous, *streaming; /* the output of the latter is at a multiple of 16 */
     size_t itemsize;
 };
 

@@ -12,12 +12,12 @@ struct fastrelu_thresholds fastrelu_current_thresholds = {SIZE_MAX, 1, SIZE_MAX,
                                                           SIZE_MAX, 0, SIZE_MAX};
 
 enum {
-    CACHE_LINE = 64,
     STREAM_ALIGNMENT = 16,
-    MIN_STREAM = 1 << 10, /* bytes from fence to fence */
-    MAX_CHUNK = 1 << 20,  /* some of it stays in a cache until the next call */
+    MIN_STREAM_LINES = 1 << 7, /* bytes of a row of non-temporal stores, of whole cache lines */
+    MIN_STREAM = 1 << 11,      /* of any other */
+    MAX_SHORT_ROW = 1 << 12,   /* bytes of a row that is prefetched, and of all that are */
+    MAX_CHUNK = 1 << 20,       /* some of it stays in a cache until the next call */
     CHUNKS_PER_THREAD = 4,
-    BYTES_AHEAD = 1 << 12, /* of short rows: so many of theirs are prefetched */
     NO_MASK = -1
 };
 
@@ -27,7 +27,9 @@ struct execution {
     fastrelu_loop *loop;
     char *const *args;
     const ptrdiff_t *steps;
-    int n_operands, mask; /* the index of the operand that is a mask */
+    int n_operands, mask;                   /* the index of the operand that is a mask */
+    const struct fastrelu_kernel *streamed; /* by non-temporal stores, not by the loop, or NULL */
+    int fenced;
     size_t n, peel, block_size;
     const struct fastrelu_operands *operands; /* NULL if there is but one row */
     size_t row_bytes;
@@ -40,6 +42,43 @@ struct row {
     size_t index[FASTRELU_MAX_AXES];
 };
 
+/* What does not fill a line is written by ordinary stores, all that lie in it: one of them after a
+   non-temporal store to the same line waits for memory. Short rows of the size of some lines go
+   without: where a row does not end with a line, the next one completes it. */
+void fastrelu_stream(const struct fastrelu_kernel *kernel, char *const args[],
+                     const ptrdiff_t steps[], size_t n)
+{
+    const size_t line = FASTRELU_CACHE_LINE, bytes = n * kernel->itemsize;
+    const size_t head = -(uintptr_t)args[kernel->inputs] % line;
+    const size_t body = head < bytes ? (bytes - head) / line * line : 0;
+    const int shift = __builtin_ctz((unsigned)kernel->itemsize); /* a division would cost more */
+
+    if (bytes % line == 0 &&
+        (head == 0 || (bytes <= MAX_SHORT_ROW && head % STREAM_ALIGNMENT == 0)))
+        kernel->streaming(args, steps, n);
+    else if (body == 0 || head >> shift << shift != head)
+        kernel->contiguous(args, steps, n);
+    else {
+        const size_t parts[] = {head >> shift, body >> shift, n - ((head + body) >> shift)};
+        char *from[FASTRELU_MAX_OPERANDS];
+        memcpy(from, args, sizeof from);
+        for (int part = 0; part < 3; part++) {
+            if (parts[part] > 0)
+                (part == 1 ? kernel->streaming : kernel->contiguous)(from, steps, parts[part]);
+            for (int i = 0; i <= kernel->inputs; i++)
+                from[i] += (ptrdiff_t)parts[part] * steps[i];
+        }
+    }
+}
+
+static inline void execute_elements(const struct execution *execution, char *const args[], size_t n)
+{
+    if (execution->streamed)
+        fastrelu_stream(execution->streamed, args, execution->steps, n);
+    else
+        execution->loop(args, execution->steps, n);
+}
+
 static void execute_block(const struct execution *execution, char *const row[], size_t block)
 {
     const size_t from = block == 0 ? 0 : execution->peel + block * execution->block_size;
@@ -50,7 +89,7 @@ static void execute_block(const struct execution *execution, char *const row[], 
     for (int i = 0; i < execution->n_operands; i++)
         args[i] = row[i] + (i == execution->mask ? (ptrdiff_t)(from / 8)
                                                  : (ptrdiff_t)from * execution->steps[i]);
-    execution->loop(args, execution->steps, n);
+    execute_elements(execution, args, n);
 }
 
 static inline void move(char *args[], const ptrdiff_t steps[], ptrdiff_t times)
@@ -84,15 +123,23 @@ static inline void next_row(const struct execution *execution, struct row *row)
     }
 }
 
-/* Asks for the row some rows ahead. */
-static inline void prefetch_row(const struct execution *execution, char *const row[])
+/* Asks for the row some rows ahead. Inline: gcc leaves out calls of functions that prefetch only.
+ */
+ALWAYS_INLINE void prefetch_row(const struct execution *execution, char *const row[])
 {
     const ptrdiff_t *const steps = execution->operands->steps[execution->operands->axes - 2];
     const int out = execution->n_operands - 1;
-    for (size_t at = 0; at < execution->row_bytes; at += CACHE_LINE) {
+    const char *const to = row[out] + execution->rows_ahead * steps[out];
+
+    for (size_t at = 0; at < execution->row_bytes; at += FASTRELU_CACHE_LINE) {
         for (int i = 0; i < out; i++)
             __builtin_prefetch(row[i] + execution->rows_ahead * steps[i] + at);
-        __builtin_prefetch(row[out] + execution->rows_ahead * steps[out] + at, 1);
+        if (!execution->streamed)
+            __builtin_prefetch(to + at, 1);
+    }
+    if (execution->streamed && execution->row_bytes % FASTRELU_CACHE_LINE != 0) {
+        __builtin_prefetch(to, 1);
+        __builtin_prefetch(to + execution->row_bytes, 1);
     }
 }
 
@@ -109,7 +156,7 @@ static void execute_chunk(const void *context, size_t chunk)
         for (; n > 0; n--, next_row(execution, &row)) {
             if (execution->rows_ahead)
                 prefetch_row(execution, row.args);
-            execution->loop(row.args, execution->steps, execution->n);
+            execute_elements(execution, row.args, execution->n);
         }
     else
         for (; n > 0; n--) {
@@ -119,6 +166,8 @@ static void execute_chunk(const void *context, size_t chunk)
                 next_row(execution, &row);
             }
         }
+    if (execution->fenced)
+        FENCE_STREAM();
 }
 
 int fastrelu_choose_threads_for(size_t bytes)
@@ -177,13 +226,13 @@ static int use_streaming_stores(char *const args[], int inputs, size_t bytes, in
     const size_t sum =
         thresholds->streaming_bytes + thresholds->streaming_bytes_each * (size_t)n_threads;
     return (bytes >= sum || bytes >= thresholds->streaming_bytes_most) &&
-           (uintptr_t)args[inputs] % STREAM_ALIGNMENT == 0 && not_in_place(args, inputs);
+           not_in_place(args, inputs);
 }
 
 void fastrelu_execute_chunks(const struct fastrelu_kernel *kernel, char *const args[],
                              const ptrdiff_t steps[], size_t n, int n_threads, int streaming)
 {
-    const size_t over = (uintptr_t)args[kernel->inputs] % CACHE_LINE;
+    const size_t over = (uintptr_t)args[kernel->inputs] % FASTRELU_CACHE_LINE;
     struct execution execution = {.loop = kernel->strided,
                                   .args = args,
                                   .steps = steps,
@@ -192,9 +241,11 @@ void fastrelu_execute_chunks(const struct fastrelu_kernel *kernel, char *const a
                                   .n = n};
 
     if (fastrelu_is_contiguous(kernel, steps)) {
-        execution.loop = streaming && kernel->streaming ? kernel->streaming : kernel->contiguous;
+        execution.loop = kernel->contiguous;
+        execution.fenced = streaming && kernel->streaming;
+        execution.streamed = execution.fenced ? kernel : NULL;
         if (over % kernel->itemsize == 0)
-            execution.peel = (CACHE_LINE - over) % CACHE_LINE / kernel->itemsize;
+            execution.peel = (FASTRELU_CACHE_LINE - over) % FASTRELU_CACHE_LINE / kernel->itemsize;
     }
     execute_rows(&execution, 1, kernel->itemsize, n_threads);
 }
@@ -215,14 +266,23 @@ void fastrelu_execute_large_masked(const struct fastrelu_mask_kernel *kernel, ch
     const ptrdiff_t steps[FASTRELU_MAX_OPERANDS] = {itemsize, itemsize, 0};
     const size_t bytes = 2 * n * kernel->itemsize;
     const int n_threads = fastrelu_choose_threads_for(bytes);
-    const int streaming = kernel->streaming && use_streaming_stores(args, 1, bytes, n_threads);
+    const int streaming = kernel->streaming && (uintptr_t)args[1] % STREAM_ALIGNMENT == 0 &&
+                          use_streaming_stores(args, 1, bytes, n_threads);
     struct execution execution = {.loop = streaming ? kernel->streaming : kernel->contiguous,
                                   .args = args,
                                   .steps = steps,
                                   .n_operands = 3,
                                   .mask = 2,
+                                  .fenced = streaming,
                                   .n = n};
     execute_rows(&execution, 1, kernel->itemsize, n_threads);
+}
+
+static int is_streamed(const struct fastrelu_kernel *kernel,
+                       const struct fastrelu_operands *operands, size_t bytes, int n_threads)
+{
+    return kernel->streaming &&
+           use_streaming_stores(operands->args, kernel->inputs, bytes, n_threads);
 }
 
 static size_t bytes_of(const struct fastrelu_kernel *kernel,
@@ -241,12 +301,9 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
     const size_t n = operands->shape[inner], row_bytes = n * kernel->itemsize;
     const ptrdiff_t *steps = operands->steps[inner];
     size_t rows = 1;
-    int aligned = 1;
 
-    for (int axis = 0; axis < inner; axis++) {
+    for (int axis = 0; axis < inner; axis++)
         rows *= operands->shape[axis];
-        aligned &= operands->steps[axis][inputs] % STREAM_ALIGNMENT == 0;
-    }
     struct execution execution = {.loop = kernel->strided,
                                   .args = operands->args,
                                   .steps = steps,
@@ -255,14 +312,16 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
                                   .n = n,
                                   .operands = operands,
                                   .row_bytes = row_bytes};
-    if (fastrelu_is_contiguous(kernel, steps))
-        execution.loop = kernel->streaming && aligned && row_bytes >= MIN_STREAM &&
-                                 use_streaming_stores(operands->args, inputs, bytes, n_threads)
-                             ? kernel->streaming
-                             : kernel->contiguous;
-    if (execution.loop == kernel->contiguous && row_bytes < MIN_STREAM &&
-        row_bytes >= kernel->prefetched_row && bytes >= fastrelu_current_thresholds.streaming_bytes)
-        execution.rows_ahead = (ptrdiff_t)(BYTES_AHEAD / row_bytes);
+    if (fastrelu_is_contiguous(kernel, steps)) {
+        execution.loop = kernel->contiguous;
+        execution.fenced =
+            row_bytes >= (row_bytes % FASTRELU_CACHE_LINE ? MIN_STREAM : MIN_STREAM_LINES) &&
+            is_streamed(kernel, operands, bytes, n_threads);
+        execution.streamed = execution.fenced ? kernel : NULL;
+        if (row_bytes <= MAX_SHORT_ROW && row_bytes >= kernel->prefetched_row &&
+            bytes >= fastrelu_current_thresholds.streaming_bytes)
+            execution.rows_ahead = (ptrdiff_t)(MAX_SHORT_ROW / row_bytes);
+    }
     execute_rows(&execution, rows, kernel->itemsize, n_threads);
 }
 
@@ -299,7 +358,7 @@ static size_t rows_per_tile(size_t row, size_t rows)
     const size_t wanted = row * rows / 8;
     const size_t bytes = wanted < MIN_TILE ? MIN_TILE : wanted > MAX_TILE ? MAX_TILE : wanted;
     const size_t lowest_bit = row & -row,
-                 whole = lowest_bit < CACHE_LINE ? CACHE_LINE / lowest_bit : 1;
+                 whole = lowest_bit < FASTRELU_CACHE_LINE ? FASTRELU_CACHE_LINE / lowest_bit : 1;
     const size_t n = bytes / row / whole * whole;
     return n ? n : bytes / row ? bytes / row : 1;
 }
@@ -310,8 +369,9 @@ static void execute_tiles(const struct fastrelu_kernel *kernel,
     char buffer[MAX_TILE + PAGE];
     const int out = kernel->inputs;
     const size_t itemsize = kernel->itemsize, n = operands->shape[1], rows = operands->shape[0];
-    const size_t over = (uintptr_t)operands->args[out] % CACHE_LINE;
-    const size_t to_line = over % itemsize ? 0 : (CACHE_LINE - over) % CACHE_LINE / itemsize;
+    const size_t over = (uintptr_t)operands->args[out] % FASTRELU_CACHE_LINE;
+    const size_t to_line =
+        over % itemsize ? 0 : (FASTRELU_CACHE_LINE - over) % FASTRELU_CACHE_LINE / itemsize;
     const size_t head = to_line < n ? to_line : 0, tile_n = n * rows_per_tile(n * itemsize, rows);
     const uintptr_t place = (uintptr_t)operands->args[out] + head * itemsize + PAGE / 2;
     char *const tile = buffer + (place - (uintptr_t)buffer) % PAGE;

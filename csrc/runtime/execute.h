@@ -23,8 +23,8 @@ extern struct fastrelu_thresholds fastrelu_current_thresholds;
 /* How many threads share a call that reads and writes so many bytes. */
 int fastrelu_choose_threads_for(size_t bytes);
 
-/* The least part of an output that one thread takes, in bytes. */
-enum { FASTRELU_MIN_CHUNK = 1 << 15 };
+/* In bytes; the second is the least part of an output that one thread takes. */
+enum { FASTRELU_CACHE_LINE = 64, FASTRELU_MIN_CHUNK = 1 << 15 };
 
 /* An input of numbers is not counted: it is read once. */
 static inline size_t fastrelu_bytes_moved(const struct fastrelu_kernel *kernel,
@@ -48,6 +48,10 @@ static inline int fastrelu_is_contiguous(const struct fastrelu_kernel *kernel,
             return 0;
     return numbers <= 1 && steps[kernel->inputs] == (ptrdiff_t)kernel->itemsize;
 }
+
+/* Contiguous operands, by non-temporal stores. FENCE_STREAM orders them before later ones. */
+void fastrelu_stream(const struct fastrelu_kernel *kernel, char *const args[],
+                     const ptrdiff_t steps[], size_t n);
 
 /* The same as the entry points below, in chunks. */
 void fastrelu_execute_chunks(const struct fastrelu_kernel *kernel, char *const args[],

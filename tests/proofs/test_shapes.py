@@ -71,6 +71,12 @@ BREAKS = {
         "const ptrdiff_t first = next[i] < 0 ? (ptrdiff_t)rows - 1 : 0;",
         "const ptrdiff_t first = next[i] < 0 ? (ptrdiff_t)rows - 2 : 0;",
     ),
+    "lines are streamed from another byte": (
+        "chunks",
+        "runtime/execute.c",
+        "const size_t head = -(uintptr_t)args[kernel->inputs] % line;",
+        "const size_t head = (uintptr_t)args[kernel->inputs] % line;",
+    ),
     "a task of a reduction is left out": (
         "reductions",
         "runtime/reduce.c",

@@ -95,11 +95,11 @@ def test_inputs_that_lie_along_another_axis(
         return in_order(values, order, turned, step)
 
     def check(case):
-        shape, threads, fetched, seed = case
+        shape, threads, streamed, seed = case
         rng = np.random.default_rng(seed)
         axes = rng.permutation(len(shape))
         if threads:
-            chunked(threads, fetched)
+            chunked(threads, streamed)
         foreign = rng.integers(n_inputs)
         inputs = []
         for i in range(n_inputs):
@@ -166,14 +166,15 @@ def test_axes_of_the_same_stride_keep_their_order(step):
 
 
 @pytest.mark.parametrize("dtype", ["i1", "f4", "d"])
+@pytest.mark.parametrize("n", [64, 192, 256, 512, 513, 1501])
 @pytest.mark.usefixtures("in_chunks")
-def test_long_rows_at_any_address(implementation, dtype, random_values, assert_same_bits):
-    x = random_values(dtype, 5 * 1501, 7).reshape(5, 1501)
+def test_rows_at_any_address(n, implementation, dtype, random_values, assert_same_bits):
+    x = random_values(dtype, 5 * n, 7).reshape(5, n)
     for gap in range(1, 18):
-        memory = np.ones((5, 1501 + gap), dtype)
-        implementation.relu(x, memory[:, :1501])
-        assert_same_bits(memory[:, :1501], reference.relu(x))
-        assert (memory[:, 1501:] == 1).all()
+        memory = np.ones((5, n + gap), dtype)
+        implementation.relu(x, memory[:, :n])
+        assert_same_bits(memory[:, :n], reference.relu(x))
+        assert (memory[:, n:] == 1).all()
 
 
 @pytest.mark.parametrize("dtype", ["i1", "f4", "d"])

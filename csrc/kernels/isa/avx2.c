@@ -19,7 +19,8 @@ AVX2_REGISTER(gather)
         __m128i *half = (__m128i *)p;                               \
         _mm_stream_si128(half, _mm256_castsi256_si128(a));          \
         _mm_stream_si128(half + 1, _mm256_extracti128_si256(a, 1)); \
-    }
+    }                                                               \
+    INLINE void vec_stream_aligned##W(char *p, vec##W a) { _mm256_stream_si256((__m256i *)p, a); }
 STREAM(8)
 STREAM(16)
 STREAM(32)

@@ -57,6 +57,7 @@ TARGET_BEGIN("avx2,f16c,avx512f,avx512bw")
         _mm_stream_si128(quarter + 2, _mm512_extracti32x4_epi32(a, 2));                            \
         _mm_stream_si128(quarter + 3, _mm512_extracti32x4_epi32(a, 3));                            \
     }                                                                                              \
+    INLINE void S##_stream_aligned##W(char *p, S##W a) { _mm512_stream_si512((__m512i *)p, a); }   \
     INLINE S##_mask##W S##_first_n##W(size_t n) { return (S##_mask##W)(((uint64_t)1 << n) - 1); }  \
     INLINE S##_mask##W S##_first_n_even##W(size_t n)                                               \
     {                                                                                              \

@@ -103,8 +103,9 @@ INLINE __m128i greater64(__m128i a, __m128i b)
 REGISTER(vec)
 REGISTER(gather)
 
-#define STREAM(W) \
-    INLINE void vec_stream##W(char *p, vec##W a) { _mm_stream_si128((__m128i *)p, a); }
+#define STREAM(W)                                                                       \
+    INLINE void vec_stream##W(char *p, vec##W a) { _mm_stream_si128((__m128i *)p, a); } \
+    INLINE void vec_stream_aligned##W(char *p, vec##W a) { vec_stream##W(p, a); }
 STREAM(8)
 STREAM(16)
 STREAM(32)

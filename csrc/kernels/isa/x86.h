@@ -1,4 +1,4 @@
-/* What the instruction sets of x86-64 have in common: tuning, and the fence. */
+/* What the instruction sets of x86-64 have in common: tuning. */
 
 #ifndef FASTRELU_ISA_X86_H
 #define FASTRELU_ISA_X86_H
@@ -34,6 +34,5 @@
 #define OPAQUE_REGISTER(a) __asm__("" : "+x"(a))
 
 #define HAS_STREAM
-INLINE void vec_fence(void) { _mm_sfence(); }
 
 #endif

@@ -7,6 +7,7 @@
 #include "check.h"
 
 enum {
+    LINE = 64, /* bytes of a cache line */
     /* So many values of each input: all that 16 bits have, or of which all pairs or triples. */
     VALUES_OF_ONE = 1 << 16,
     VALUES_OF_TWO = 256,
@@ -239,32 +240,34 @@ static void run(const char *entry, fastrelu_loop *loop, const struct call *call)
     check_bytes("outside the elements, byte", image, window.from, size);
 }
 
-/* All tuples, one after the other, in long arrays. */
+/* All tuples, one after the other, in long arrays: then the first again, up to a multiple of so
+   many bytes. */
 static void check_values(const struct fastrelu_kernel *kernel, fastrelu_loop *loop,
-                         const char *entry)
+                         const char *entry, size_t unit)
 {
     const size_t itemsize = table.itemsize;
+    const size_t n = (table.n * itemsize + unit - 1) / unit * unit / itemsize;
     const ptrdiff_t size = (ptrdiff_t)itemsize;
     const ptrdiff_t steps[FASTRELU_MAX_OPERANDS] = {size, size, size, size};
     char *args[FASTRELU_MAX_OPERANDS] = {arenas[0], arenas[1], arenas[2], arenas[3]};
     char *const out = arenas[MAX_INPUTS];
 
     args[table.inputs] = out;
-    for (size_t i = 0; i < table.n; i++)
+    for (size_t i = 0; i < n; i++)
         for (int j = 0; j < table.inputs; j++)
-            store_element(args[j] + i * itemsize, itemsize, value_of(i, j));
-    begin_check(fastrelu_operation_names[kernel->operation], kernel->dtype, entry, table.n,
+            store_element(args[j] + i * itemsize, itemsize, value_of(i % table.n, j));
+    begin_check(fastrelu_operation_names[kernel->operation], kernel->dtype, entry, n,
                 table.inputs + 1, args, steps);
     clear_flags();
-    loop(args, steps, table.n);
+    loop(args, steps, n);
     check_flags(table.flags, table.open_flags);
-    for (size_t i = 0; i < table.n; i++) {
-        const struct outcome *outcome = &table.outcomes[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct outcome *outcome = &table.outcomes[i % table.n];
         const uint64_t got = load_element(out + i * itemsize, itemsize);
         if (got != outcome->bits && !(outcome->any_nan && is_nan(kernel->dtype, got))) {
             report("of all values, element", i, outcome->bits, got);
             for (int j = 0; j < table.inputs && now.mismatches <= 10; j++)
-                printf("    input %d: %#llx\n", j, (unsigned long long)value_of(i, j));
+                printf("    input %d: %#llx\n", j, (unsigned long long)value_of(i % table.n, j));
         }
     }
 }
@@ -392,6 +395,12 @@ static void run_interleaved(fastrelu_loop *loop, const struct call *disjoint)
         }
 }
 
+/* The streaming kernel takes whole cache lines. */
+static int takes_stream(const struct fastrelu_kernel *kernel, size_t n)
+{
+    return kernel->streaming && n * table.itemsize % LINE == 0;
+}
+
 static void check_contiguous(const struct fastrelu_kernel *kernel, size_t n)
 {
     const ptrdiff_t size = (ptrdiff_t)table.itemsize;
@@ -406,7 +415,7 @@ static void check_contiguous(const struct fastrelu_kernel *kernel, size_t n)
         struct call call = call_of(n, steps);
         run_placed("contiguous", kernel->contiguous, call);
         run_shared("contiguous", kernel->contiguous, &call);
-        for (ptrdiff_t over = 0; kernel->streaming && over < 128; over += 16) {
+        for (ptrdiff_t over = 0; takes_stream(kernel, n) && over < 128; over += 16) {
             place(&call, table.inputs, over);
             for (ptrdiff_t in_over = 0; in_over <= size; in_over += size)
                 for (int i = 0; i < table.inputs; i++) {
@@ -438,7 +447,7 @@ static void check_long(const struct fastrelu_kernel *kernel)
             for (ptrdiff_t over = 0; over < 64; over += i == 3 ? 1 : 5) {
                 place(&call, table.inputs, over);
                 run("contiguous", kernel->contiguous, &call);
-                if (kernel->streaming && over % 16 == 0)
+                if (takes_stream(kernel, lengths[i]) && over % 16 == 0)
                     run("streaming", kernel->streaming, &call);
             }
             if (i == 3)
@@ -500,10 +509,10 @@ static void check_kernel(const struct fastrelu_kernel *kernel)
 {
     static const size_t longer[] = {191, 255, 256, 257, 319, 320, 321, 511, 517, 1029};
 
-    check_values(kernel, kernel->contiguous, "contiguous");
-    check_values(kernel, kernel->strided, "strided");
+    check_values(kernel, kernel->contiguous, "contiguous", table.itemsize);
+    check_values(kernel, kernel->strided, "strided", table.itemsize);
     if (kernel->streaming)
-        check_values(kernel, kernel->streaming, "streaming");
+        check_values(kernel, kernel->streaming, "streaming", LINE);
     if (table.flags)
         check_flags_of_tuples(kernel);
     for (size_t n = 0; n <= LONGEST; n++) {

@@ -277,7 +277,7 @@ static void check_places(const struct fastrelu_kernel *kernel, size_t n, const p
         for (ptrdiff_t out_place = all ? -VECTOR : -1; out_place < (all ? VECTOR : 1);
              out_place++) {
             run("contiguous", kernel->contiguous, out, args, steps, n, out_place);
-            if (kernel->streaming && (uintptr_t)args[out] % 16 == 0)
+            if (kernel->streaming && n * itemsize % 64 == 0 && (uintptr_t)args[out] % 16 == 0)
                 run("streaming", kernel->streaming, out, args, steps, n, out_place);
         }
     }

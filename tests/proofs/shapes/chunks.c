@@ -80,7 +80,8 @@ static void take(char *const args[], size_t n)
     if (call.is_masked && (from % 8 || ((from + n) % 8 && from + n != operands->shape[inner])))
         print("two parts share a byte of the mask");
     if (call.is_chunked && call.is_contiguous && operands->axes == 1 && from && !call.is_masked &&
-        (uintptr_t)operands->args[out] % call.itemsize == 0 && (uintptr_t)args[out] % CACHE_LINE)
+        (uintptr_t)operands->args[out] % call.itemsize == 0 &&
+        (uintptr_t)args[out] % FASTRELU_CACHE_LINE)
         print("a chunk does not begin with a cache line");
     call.ends += mix(row << 32 | (from + n)) - mix(row << 32 | from);
     call.taken += n;
@@ -107,6 +108,8 @@ static void streaming(char *const args[], const ptrdiff_t steps[], size_t n)
 {
     if ((uintptr_t)args[call.is_masked ? 1 : call.operands.n_operands - 1] % 16)
         print("a non-temporal store is not aligned");
+    if (!call.is_masked && n * call.itemsize % FASTRELU_CACHE_LINE)
+        print("non-temporal stores do not fill cache lines");
     contiguous(args, steps, n);
 }
 
@@ -170,8 +173,6 @@ static void check_row(size_t itemsize, size_t n, size_t over, const ptrdiff_t st
     memcpy(call.operands.steps[0], steps, sizeof call.operands.steps[0]);
     call.is_contiguous = fastrelu_is_contiguous(&kernel, steps);
     for (int stream = 0; stream < 2; stream++) {
-        if (stream && over % STREAM_ALIGNMENT)
-            continue;
         reset();
         fastrelu_execute_chunks(&kernel, call.operands.args, steps, n, threads, stream);
         compare();
@@ -206,11 +207,11 @@ static void check_small_rows(size_t most_bytes)
                                                            {0, 0, -3 * size}};
         for (threads = 1; threads <= MOST_THREADS; threads++)
             for (size_t n = 0; n * itemsize <= most_bytes; n++) {
-                for (size_t over = 0; over < CACHE_LINE; over++)
+                for (size_t over = 0; over < FASTRELU_CACHE_LINE; over++)
                     check_row(itemsize, n, over, dense);
                 for (size_t i = 0; i < sizeof others / sizeof *others; i++)
                     check_row(itemsize, n, itemsize, others[i]);
-                for (size_t over = 0; over < CACHE_LINE; over += 8)
+                for (size_t over = 0; over < FASTRELU_CACHE_LINE; over += 8)
                     check_masked(itemsize, n, over);
             }
     }
@@ -226,9 +227,9 @@ static void check_large_rows(void)
             for (size_t chunks = 1; chunks <= (48 << 20) / FASTRELU_MIN_CHUNK; chunks++)
                 for (size_t more = 0; more < 5; more++) {
                     const size_t n = chunks * FASTRELU_MIN_CHUNK / itemsize + more - 2;
-                    for (size_t over = 0; over < CACHE_LINE; over += 16)
+                    for (size_t over = 0; over < FASTRELU_CACHE_LINE; over += 16)
                         check_row(itemsize, n, over, dense);
-                    check_row(itemsize, n, CACHE_LINE - itemsize, dense);
+                    check_row(itemsize, n, FASTRELU_CACHE_LINE - itemsize, dense);
                     check_row(itemsize, n, 1, dense);
                     check_masked(itemsize, n, 0);
                 }
