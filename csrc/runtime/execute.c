@@ -423,7 +423,8 @@ void fastrelu_execute_operands(const struct fastrelu_kernel *kernel,
     else {
         const size_t bytes = bytes_of(kernel, operands);
         const int n_threads = fastrelu_choose_threads_for(bytes);
-        if (!fastrelu_execute_transposed(kernel, operands, bytes, n_threads))
+        const int streaming = is_streamed(kernel, operands, bytes, n_threads);
+        if (!fastrelu_execute_transposed(kernel, operands, bytes, n_threads, streaming))
             execute_axes(kernel, operands, bytes, n_threads);
     }
 }

@@ -12,12 +12,10 @@ enum {
     MAX_PANEL = 1 << 14, /* bytes: half of a first cache */
     MAX_COLUMNS = 128,
     MIN_ELEMENTS = 1 << 12,
-    MIN_SIDE = 16,  /* of both axes: with fewer, the lines of the inputs stay in the first cache */
-    GROUP_ROWS = 8, /* panels of a group, which half a second cache holds */
-    GROUP_COLUMNS = 4,
-    MIN_FETCHED = 20 << 20, /* bytes of a call: not all in a last cache */
-    STREAMS = 16,           /* at most so many runs are recognized, and read ahead, at a time */
-    CACHE_LINE = 64
+    MIN_PREFETCHED = 64, /* of both axes, in calls that fill half of a last cache */
+    MIN_SIDE = 16, /* of both axes: with fewer, the lines of the inputs stay in the first cache */
+    CHUNKS_PER_THREAD = 4,
+    MIN_GROUP = 8 /* panels of a chunk, if there are enough for the threads */
 };
 
 /* `from` is the element of the first row and column. Those of a column follow each other there;
@@ -119,14 +117,19 @@ static transpose *transpose_of(size_t itemsize)
 }
 
 /* Columns are numbered along the innermost axis, rows along the one before, on which the inputs
-   that are transposed lie. */
+   that are transposed lie. A chunk is a group of panels below each other. */
 struct panels {
+    const struct fastrelu_kernel *kernel;
     fastrelu_loop *loop;
     transpose *transpose;
-    size_t itemsize, rows, columns;   /* of a panel */
-    size_t group_rows, group_columns; /* of the panels that one chunk takes */
-    int transposed;                   /* bit i: input i is */
-    int fetched;                      /* whether a group is brought into the second cache first */
+    size_t itemsize, rows, columns; /* of a panel */
+    size_t slice;                   /* columns that are transposed at a time */
+    size_t group_rows;
+    size_t over;    /* columns that the first panel of a row lacks: others begin with a cache
+                       line of the output */
+    int transposed; /* bit i: input i is */
+    int prefetched; /* the panel below, whose columns are cache lines of the transposed inputs */
+    int streaming;
     ptrdiff_t steps[FASTRELU_MAX_OPERANDS]; /* of a row, as the loop meets it */
     struct fastrelu_operands operands;
 };
@@ -135,58 +138,69 @@ static ptrdiff_t magnitude(ptrdiff_t step) { return step < 0 ? -step : step; }
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-static void execute_panel(const struct panels *panels, char *const group[], size_t row,
-                          size_t column, size_t rows, size_t columns)
+/* Asks for some columns of the panel below: of transposed inputs their last lines, since this panel
+   has touched those before. Inline: gcc leaves out calls of functions that prefetch only. */
+ALWAYS_INLINE void prefetch(const struct panels *panels, char *const args[], size_t column,
+                            size_t columns, size_t rows)
 {
-    _Alignas(CACHE_LINE) char buffers[FASTRELU_MAX_OPERANDS - 1][MAX_PANEL];
     const int out = panels->operands.n_operands - 1, inner = panels->operands.axes - 1;
-    const ptrdiff_t *column_steps = panels->operands.steps[inner];
-    char *args[FASTRELU_MAX_OPERANDS];
-    ptrdiff_t next[FASTRELU_MAX_OPERANDS];
+    const ptrdiff_t first = (ptrdiff_t)panels->rows, end = first + (ptrdiff_t)rows;
 
     for (int i = 0; i <= out; i++) {
+        const ptrdiff_t row_step = panels->operands.steps[inner - 1][i];
+        const ptrdiff_t column_step = panels->operands.steps[inner][i];
+        const char *const from = args[i] + (ptrdiff_t)column * column_step;
+        if (panels->transposed >> i & 1)
+            for (size_t j = 0; j < columns; j++)
+                __builtin_prefetch(from + (end - 1) * row_step + (ptrdiff_t)j * column_step);
+        else if (i < out)
+            for (ptrdiff_t row = first; row < end; row++)
+                __builtin_prefetch(from + row * row_step);
+        else if (!panels->streaming || (uintptr_t)from % FASTRELU_CACHE_LINE != 0 ||
+                 columns < panels->slice)
+            for (ptrdiff_t row = first; row < end; row++)
+                __builtin_prefetch(from + row * row_step, 1);
+    }
+}
+
+static void execute_panel(const struct panels *panels, char *args[], size_t rows, size_t columns,
+                          size_t rows_below)
+{
+    _Alignas(FASTRELU_CACHE_LINE) char buffers[FASTRELU_MAX_OPERANDS - 1][MAX_PANEL];
+    const int out = panels->operands.n_operands - 1, inner = panels->operands.axes - 1;
+    const ptrdiff_t *column_steps = panels->operands.steps[inner];
+    const ptrdiff_t width = (ptrdiff_t)(columns * panels->itemsize);
+    ptrdiff_t next[FASTRELU_MAX_OPERANDS];
+
+    for (size_t column = 0; column < columns; column += panels->slice) {
+        const size_t n = least(panels->slice, columns - column);
+        if (panels->prefetched && rows_below > 0)
+            prefetch(panels, args, column, n, rows_below);
+        for (int i = 0; i < out; i++) {
+            const ptrdiff_t step = panels->operands.steps[inner - 1][i];
+            const ptrdiff_t first = step < 0 ? (ptrdiff_t)rows - 1 : 0;
+            if (panels->transposed >> i & 1)
+                panels->transpose(buffers[i] + first * width + column * panels->itemsize,
+                                  step < 0 ? -width : width,
+                                  args[i] + first * step + (ptrdiff_t)column * column_steps[i],
+                                  column_steps[i], rows, n);
+        }
+    }
+    for (int i = 0; i <= out; i++) {
         next[i] = panels->operands.steps[inner - 1][i];
-        args[i] = group[i] + (ptrdiff_t)row * next[i] + (ptrdiff_t)column * column_steps[i];
         if (panels->transposed >> i & 1) {
-            const ptrdiff_t width = (ptrdiff_t)(columns * panels->itemsize);
-            const ptrdiff_t first = next[i] < 0 ? (ptrdiff_t)rows - 1 : 0;
-            panels->transpose(buffers[i] + first * width, next[i] < 0 ? -width : width,
-                              args[i] + first * next[i], column_steps[i], rows, columns);
             args[i] = buffers[i];
             next[i] = width;
         }
     }
     for (; rows > 0; rows--) {
-        panels->loop(args, panels->steps, columns);
+        if (panels->streaming)
+            fastrelu_stream(panels->kernel, args, panels->steps, columns);
+        else
+            panels->loop(args, panels->steps, columns);
         for (int i = 0; i <= out; i++)
             args[i] += next[i];
     }
-}
-
-/* Brings n runs of `bytes` bytes into the second cache, where panels of short parts of them would
-   wait for each line. */
-static void fetch(const char *from, ptrdiff_t step, size_t n, size_t bytes)
-{
-    for (size_t first = 0; first < n; first += STREAMS)
-        for (size_t at = 0; at < bytes; at += CACHE_LINE)
-            for (size_t i = first; i < n && i < first + STREAMS; i++)
-                (void)*(volatile const char *)(from + (ptrdiff_t)i * step + at);
-}
-
-static void fetch_group(const struct panels *panels, char *const group[], size_t rows,
-                        size_t columns)
-{
-    const int out = panels->operands.n_operands - 1, inner = panels->operands.axes - 1;
-    const ptrdiff_t itemsize = (ptrdiff_t)panels->itemsize;
-    const ptrdiff_t *row_steps = panels->operands.steps[inner - 1];
-    const ptrdiff_t *column_steps = panels->operands.steps[inner];
-
-    for (int i = 0; i <= out; i++)
-        if (panels->transposed >> i & 1)
-            fetch(group[i] + (row_steps[i] < 0 ? (ptrdiff_t)(rows - 1) * row_steps[i] : 0),
-                  column_steps[i], columns, rows * panels->itemsize);
-        else if (column_steps[i] == itemsize)
-            fetch(group[i], row_steps[i], rows, columns * panels->itemsize);
 }
 
 static void execute_group(const void *context, size_t number)
@@ -194,30 +208,38 @@ static void execute_group(const void *context, size_t number)
     const struct panels *panels = context;
     const struct fastrelu_operands *operands = &panels->operands;
     const int inner = operands->axes - 1;
+    const size_t width = operands->shape[inner] + panels->over;
+    const size_t in_row = (width + panels->columns - 1) / panels->columns;
+    const size_t panel = number % in_row * panels->columns;
+    const size_t from = panel > panels->over ? panel - panels->over : 0;
+    const size_t columns = least(panel + panels->columns, width) - panels->over - from;
     char *args[FASTRELU_MAX_OPERANDS];
-    size_t rows = 1, columns = 1;
+    size_t rows = 1;
 
-    memcpy(args, operands->args, sizeof args);
-    for (int axis = inner; axis >= 0; axis--) {
-        const size_t most = axis == inner       ? panels->group_columns
-                            : axis == inner - 1 ? panels->group_rows
-                                                : 1;
+    for (int i = 0; i < operands->n_operands; i++)
+        args[i] = operands->args[i] + (ptrdiff_t)from * operands->steps[inner][i];
+    number /= in_row;
+    for (int axis = inner - 1; axis >= 0; axis--) {
+        const size_t most = axis == inner - 1 ? panels->group_rows : 1;
         const size_t groups = (operands->shape[axis] + most - 1) / most;
-        const size_t from = number % groups * most;
+        const size_t first = number % groups * most;
         number /= groups;
-        if (axis == inner)
-            columns = least(most, operands->shape[axis] - from);
-        else if (axis == inner - 1)
-            rows = least(most, operands->shape[axis] - from);
+        if (axis == inner - 1)
+            rows = least(most, operands->shape[axis] - first);
         for (int i = 0; i < operands->n_operands; i++)
-            args[i] += (ptrdiff_t)from * operands->steps[axis][i];
+            args[i] += (ptrdiff_t)first * operands->steps[axis][i];
     }
-    if (panels->fetched)
-        fetch_group(panels, args, rows, columns);
-    for (size_t row = 0; row < rows; row += panels->rows)
-        for (size_t column = 0; column < columns; column += panels->columns)
-            execute_panel(panels, args, row, column, least(panels->rows, rows - row),
-                          least(panels->columns, columns - column));
+    while (rows > 0) {
+        const size_t n = least(panels->rows, rows);
+        char *of_panel[FASTRELU_MAX_OPERANDS];
+        memcpy(of_panel, args, sizeof args);
+        rows -= n;
+        execute_panel(panels, of_panel, n, columns, least(panels->rows, rows));
+        for (int i = 0; i < operands->n_operands; i++)
+            args[i] += (ptrdiff_t)n * operands->steps[inner - 1][i];
+    }
+    if (panels->streaming)
+        FENCE_STREAM();
 }
 
 /* Whether the elements of an input follow each other along an axis, but not along the innermost one
@@ -240,13 +262,31 @@ static int find_row_axis(const struct fastrelu_operands *operands, size_t itemsi
     return -1;
 }
 
+/* Whether all rows of the output begin at the same place of a cache line. */
+static int has_rows_of_lines(const struct fastrelu_operands *operands)
+{
+    for (int axis = 0; axis < operands->axes - 1; axis++)
+        if (operands->steps[axis][operands->n_operands - 1] % FASTRELU_CACHE_LINE != 0)
+            return 0;
+    return 1;
+}
+
+/* Bands of rows for each thread, unless they would be too low for panels to follow each other. */
+static size_t panels_per_group(size_t below, size_t all, int n_threads)
+{
+    const size_t wanted = CHUNKS_PER_THREAD * (size_t)n_threads;
+    const size_t group = least(MIN_GROUP, all / wanted);
+    return below / wanted > group ? below / wanted : group ? group : 1;
+}
+
 int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
                                 const struct fastrelu_operands *operands, size_t bytes,
-                                int n_threads)
+                                int n_threads, int streaming)
 {
     const int inner = operands->axes - 1, row_axis = find_row_axis(operands, kernel->itemsize);
     const size_t *shape = operands->shape;
-    size_t elements = 1, groups = 1;
+    const size_t place = (uintptr_t)operands->args[operands->n_operands - 1] % FASTRELU_CACHE_LINE;
+    size_t elements = 1;
 
     for (int axis = 0; axis <= inner; axis++)
         elements *= shape[axis];
@@ -254,10 +294,13 @@ int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
         shape[inner] < MIN_SIDE)
         return 0;
 
-    struct panels panels = {.transpose = transpose_of(kernel->itemsize),
+    struct panels panels = {.kernel = kernel,
+                            .transpose = transpose_of(kernel->itemsize),
                             .itemsize = kernel->itemsize,
-                            .fetched = bytes >= MIN_FETCHED && shape[row_axis] >= MAX_COLUMNS &&
-                                       shape[inner] >= MAX_COLUMNS,
+                            .over = place % kernel->itemsize ? 0 : place / kernel->itemsize,
+                            .prefetched =
+                                bytes / 2 >= fastrelu_current_thresholds.streaming_bytes &&
+                                shape[row_axis] >= MIN_PREFETCHED && shape[inner] >= MIN_PREFETCHED,
                             .operands = *operands};
     for (int axis = row_axis; axis < inner; axis++) {
         const int from = axis == inner - 1 ? row_axis : axis + 1;
@@ -271,17 +314,23 @@ int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
             panels.steps[i] = (ptrdiff_t)kernel->itemsize;
         }
     }
-    panels.loop =
-        fastrelu_is_contiguous(kernel, panels.steps) ? kernel->contiguous : kernel->strided;
-    panels.rows = kernel->itemsize < 4 ? 64 : 32;
+    panels.loop = kernel->strided;
+    if (fastrelu_is_contiguous(kernel, panels.steps)) {
+        panels.streaming = streaming && has_rows_of_lines(operands);
+        panels.loop = kernel->contiguous;
+    }
+    panels.rows = panels.prefetched      ? FASTRELU_CACHE_LINE / kernel->itemsize
+                  : kernel->itemsize < 4 ? 64
+                                         : 32;
     panels.columns = least(MAX_COLUMNS, MAX_PANEL / panels.rows / kernel->itemsize);
-    panels.group_rows = panels.rows * (panels.fetched ? GROUP_ROWS : 1);
-    panels.group_columns = panels.columns * (panels.fetched ? GROUP_COLUMNS : 1);
+    panels.slice = panels.prefetched ? panels.rows : panels.columns;
 
-    for (int axis = 0; axis < inner - 1; axis++)
-        groups *= panels.operands.shape[axis];
-    groups *= (shape[row_axis] + panels.group_rows - 1) / panels.group_rows;
-    groups *= (shape[inner] + panels.group_columns - 1) / panels.group_columns;
-    fastrelu_parallel_for(n_threads, groups, execute_group, &panels);
+    const size_t below = (shape[row_axis] + panels.rows - 1) / panels.rows;
+    const size_t in_row = (shape[inner] + panels.over + panels.columns - 1) / panels.columns;
+    const size_t outer = elements / shape[row_axis] / shape[inner];
+    const size_t group = panels_per_group(below, outer * below * in_row, n_threads);
+    panels.group_rows = group * panels.rows;
+    fastrelu_parallel_for(n_threads, outer * ((below + group - 1) / group) * in_row, execute_group,
+                          &panels);
     return 1;
 }

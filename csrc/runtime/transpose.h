@@ -9,9 +9,9 @@
 
 /* False, and nothing is done, where no input lies so or panels do not pay. The axes are sorted by
    the steps of the output, and elements may be taken in any order; `bytes` are those that the call
-   reads and writes, shared by up to n_threads. */
+   reads and writes, shared by up to n_threads. With `streaming`, the stores are non-temporal. */
 int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
                                 const struct fastrelu_operands *operands, size_t bytes,
-                                int n_threads);
+                                int n_threads, int streaming);
 
 #endif

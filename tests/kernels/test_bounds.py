@@ -117,8 +117,8 @@ def call_with_read_only_inputs(isa):
 
 
 def call_transposed_at_the_guards(isa):
-    """Call with inputs that are brought into a cache first; the caller's process may die of it."""
-    n = 1700  # so that three arrays have MIN_FETCHED bytes of csrc/runtime/transpose.c
+    """Call with inputs whose panels are prefetched; the caller's process may die of it."""
+    n = 1700  # three arrays of more than a quarter of most last-level caches
     ufunc = fastrelu.implementations[isa].relu_backward
     values = numbers("f", n * n), numbers("f", n * n, 1)
     guarded = [Guarded(values[0].nbytes) for _ in values]

@@ -68,14 +68,20 @@ BREAKS = {
     "rows of a panel are reversed from the one before": (
         "panels",
         "runtime/transpose.c",
-        "const ptrdiff_t first = next[i] < 0 ? (ptrdiff_t)rows - 1 : 0;",
-        "const ptrdiff_t first = next[i] < 0 ? (ptrdiff_t)rows - 2 : 0;",
+        "const ptrdiff_t first = step < 0 ? (ptrdiff_t)rows - 1 : 0;",
+        "const ptrdiff_t first = step < 0 ? (ptrdiff_t)rows - 2 : 0;",
     ),
     "lines are streamed from another byte": (
         "chunks",
         "runtime/execute.c",
         "const size_t head = -(uintptr_t)args[kernel->inputs] % line;",
         "const size_t head = (uintptr_t)args[kernel->inputs] % line;",
+    ),
+    "a panel has a column of the one before": (
+        "panels",
+        "runtime/transpose.c",
+        "const size_t from = panel > panels->over ? panel - panels->over : 0;",
+        "const size_t from = panel > panels->over ? panel - panels->over - 1 : 0;",
     ),
     "a task of a reduction is left out": (
         "reductions",

@@ -8,7 +8,7 @@
 #include "findings.h"
 #include "pool.h"
 
-enum { BESIDE = 64, MOST_ELEMENTS = 1 << 19, FETCHED = 20 << 20 };
+enum { BESIDE = 64, MOST_ELEMENTS = 1 << 19 };
 
 static char *memory[FASTRELU_MAX_OPERANDS], *all_zero;
 static size_t calls;
@@ -154,14 +154,14 @@ static void check_places_of_tiles(size_t itemsize)
 
 /* Panels: inputs whose bit is set in `transposed` lie along the rows. */
 static void check_panel(size_t itemsize, size_t rows, size_t columns, int transposed, size_t outer,
-                        int reversed, size_t bytes)
+                        int reversed, int large)
 {
     const struct fastrelu_kernel kernel = kernel_of(2, itemsize);
     const ptrdiff_t size = (ptrdiff_t)itemsize;
     const int axes = outer > 1 ? 3 : 2;
     struct fastrelu_operands operands = {.n_operands = 3, .axes = axes};
 
-    what = bytes >= FETCHED ? "panels in groups" : "panels";
+    what = large ? "panels that are prefetched" : "panels";
     operands.shape[0] = outer;
     operands.shape[axes - 2] = rows;
     operands.shape[axes - 1] = columns;
@@ -175,8 +175,10 @@ static void check_panel(size_t itemsize, size_t rows, size_t columns, int transp
         operands.args[i] = memory[i < 2 ? i : FASTRELU_MAX_OPERANDS - 1] + BESIDE +
                            (along && reversed ? row * (ptrdiff_t)(rows - 1) : 0);
     }
+    operands.args[2] += itemsize * (rows + columns) % 64;
     calls++;
-    if (fastrelu_execute_transposed(&kernel, &operands, bytes, threads))
+    if (fastrelu_execute_transposed(&kernel, &operands, large ? SIZE_MAX : 0, threads,
+                                    (int)(rows + columns) % 2))
         compare(&operands, itemsize);
     else
         print(&operands, itemsize, "panels are not taken");
@@ -190,7 +192,8 @@ static void check_panels(size_t itemsize, size_t most)
     for (size_t rows = 16; rows <= most; rows++)
         for (size_t columns = 16; columns <= most; columns++)
             if (rows * columns >= 4096)
-                check_panel(itemsize, rows, columns, 1 + (int)(columns % 3), 1, (int)(rows % 2), 0);
+                check_panel(itemsize, rows, columns, 1 + (int)(columns % 3), 1, (int)(rows % 2),
+                            (int)(rows / 2 % 2));
     for (size_t side = 30; side <= 70; side++)
         for (int transposed = 1; transposed < 4; transposed++)
             for (int reversed = 0; reversed < 2; reversed++) {
@@ -199,7 +202,7 @@ static void check_panels(size_t itemsize, size_t most)
             }
     for (size_t i = 0; i < GROUPS; i++)
         for (size_t j = 0; j < GROUPS; j++)
-            check_panel(itemsize, groups[i], groups[j], 1 + (int)(j % 3), 1, (int)(i % 2), FETCHED);
+            check_panel(itemsize, groups[i], groups[j], 1 + (int)(j % 3), 1, (int)(i % 2), 1);
 }
 
 int main(int argc, char **argv)
@@ -209,7 +212,7 @@ int main(int argc, char **argv)
     const size_t most = larger ? 300 : 140;
     static const struct fastrelu_thresholds one_thread = {SIZE_MAX, 1, SIZE_MAX, 1,
                                                           SIZE_MAX, 0, SIZE_MAX};
-    static const struct fastrelu_thresholds chunked = {1, 1, 1, 1, SIZE_MAX, 0, SIZE_MAX};
+    static const struct fastrelu_thresholds chunked = {1, 1, 1, 1, SIZE_MAX / 4, 0, SIZE_MAX};
 
     all_zero = calloc(MOST_ELEMENTS, 8);
     for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++) {
@@ -232,8 +235,8 @@ int main(int argc, char **argv)
         "    %zu calls, of 1, 2, 4 and 8 bytes\n"
         "    tiles of every row up to %zu bytes by every number of rows up to %zu, of rows up to "
         "6200 bytes, and\n"
-        "    at every place of a cache line; every panel of 16 to %zu rows and columns; groups of "
-        "panels\n",
+        "    at every place of a cache line; every panel of 16 to %zu rows and columns; panels "
+        "up to 600 by 600\n",
         calls, most_bytes, most_rows, most);
     return report_findings();
 }
