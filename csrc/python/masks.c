@@ -151,7 +151,7 @@ PyObject *fastrelu_relu_with_mask(const struct fastrelu_isa *isa, PyObject *x, P
                                   PyObject *mask, PyObject *at_zero)
 {
     const int zero_passes = read_at_zero(at_zero);
-    PyObject *made = NULL, *y = NULL, *bits = NULL, *result = NULL;
+    PyObject *made = NULL, *made_y = NULL, *made_bits = NULL, *result = NULL;
     PyObject *operand = zero_passes < 0 ? NULL : contiguous_operand("x", x, &made);
     if (operand == NULL)
         return NULL;
@@ -169,8 +169,9 @@ PyObject *fastrelu_relu_with_mask(const struct fastrelu_isa *isa, PyObject *x, P
         goto done;
     if (out != Py_None && !check_out(out, operand))
         goto done;
-    y = out == Py_None ? output_like(operand) : Py_NewRef(out);
-    bits = mask == Py_None ? PyArray_EMPTY(1, &length, NPY_UINT8, 0) : Py_NewRef(mask);
+    PyObject *const y = out != Py_None ? out : (made_y = output_like(operand));
+    PyObject *const bits =
+        mask != Py_None ? mask : (made_bits = PyArray_EMPTY(1, &length, NPY_UINT8, 0));
     if (y == NULL || bits == NULL)
         goto done;
     if (share_memory(y, bytes, bits, length) && !call_reference("check_apart", y, bits))
@@ -183,8 +184,8 @@ PyObject *fastrelu_relu_with_mask(const struct fastrelu_isa *isa, PyObject *x, P
 
 done:
     Py_XDECREF(made);
-    Py_XDECREF(y);
-    Py_XDECREF(bits);
+    Py_XDECREF(made_y);
+    Py_XDECREF(made_bits);
     return result;
 }
 

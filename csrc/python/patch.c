@@ -15,6 +15,7 @@
 #include "kernels/fpstatus.h"
 #include "kernels/kernels.h"
 #include "python/fast_call.h"
+#include "python/limited_api.h"
 #include "python/operands.h"
 #include "python/types.h"
 
