@@ -14,7 +14,7 @@ struct fastrelu_thresholds fastrelu_current_thresholds = {SIZE_MAX, 1, SIZE_MAX,
 enum {
     STREAM_ALIGNMENT = 16,
     MIN_STREAM_LINES = 1 << 7, /* bytes of a row of non-temporal stores, of whole cache lines */
-    MIN_STREAM = 1 << 11,      /* of any other */
+    MIN_STREAM = 3 << 10,      /* of any other */
     MAX_SHORT_ROW = 1 << 12,   /* bytes of a row that is prefetched, and of all that are */
     MAX_CHUNK = 1 << 20,       /* some of it stays in a cache until the next call */
     CHUNKS_PER_THREAD = 4,
@@ -28,12 +28,17 @@ struct execution {
     char *const *args;
     const ptrdiff_t *steps;
     int n_operands, mask;                   /* the index of the operand that is a mask */
-    const struct fastrelu_kernel *streamed; /* by non-temporal stores, not by the loop, or NULL */
-    int fenced;
+    const struct fastrelu_kernel *streamed; /* by fastrelu_stream, not by the loop; or NULL */
+    int fenced;                             /* after non-temporal stores */
     size_t n, peel, block_size;
     const struct fastrelu_operands *operands; /* NULL if there is but one row */
     size_t row_bytes;
-    ptrdiff_t rows_ahead; /* prefetched, or 0 */
+    int n_ahead; /* what is prefetched for each row: from so far ahead, so many bytes */
+    struct {
+        int operand;
+        ptrdiff_t distance;
+        size_t bytes;
+    } ahead[FASTRELU_MAX_OPERANDS + 1];
     size_t blocks_per_row, blocks, blocks_per_chunk;
 };
 
@@ -43,8 +48,7 @@ struct row {
 };
 
 /* What does not fill a line is written by ordinary stores, all that lie in it: one of them after a
-   non-temporal store to the same line waits for memory. Short rows of the size of some lines go
-   without: where a row does not end with a line, the next one completes it. */
+   non-temporal store to the same line waits for memory. */
 void fastrelu_stream(const struct fastrelu_kernel *kernel, char *const args[],
                      const ptrdiff_t steps[], size_t n)
 {
@@ -53,11 +57,10 @@ void fastrelu_stream(const struct fastrelu_kernel *kernel, char *const args[],
     const size_t body = head < bytes ? (bytes - head) / line * line : 0;
     const int shift = __builtin_ctz((unsigned)kernel->itemsize); /* a division would cost more */
 
-    if (bytes % line == 0 &&
-        (head == 0 || (bytes <= MAX_SHORT_ROW && head % STREAM_ALIGNMENT == 0)))
-        kernel->streaming(args, steps, n);
-    else if (body == 0 || head >> shift << shift != head)
+    if (body == 0 || head >> shift << shift != head)
         kernel->contiguous(args, steps, n);
+    else if (body == bytes)
+        kernel->streaming(args, steps, n);
     else {
         const size_t parts[] = {head >> shift, body >> shift, n - ((head + body) >> shift)};
         char *from[FASTRELU_MAX_OPERANDS];
@@ -127,19 +130,10 @@ static inline void next_row(const struct execution *execution, struct row *row)
  */
 ALWAYS_INLINE void prefetch_row(const struct execution *execution, char *const row[])
 {
-    const ptrdiff_t *const steps = execution->operands->steps[execution->operands->axes - 2];
-    const int out = execution->n_operands - 1;
-    const char *const to = row[out] + execution->rows_ahead * steps[out];
-
-    for (size_t at = 0; at < execution->row_bytes; at += FASTRELU_CACHE_LINE) {
-        for (int i = 0; i < out; i++)
-            __builtin_prefetch(row[i] + execution->rows_ahead * steps[i] + at);
-        if (!execution->streamed)
-            __builtin_prefetch(to + at, 1);
-    }
-    if (execution->streamed && execution->row_bytes % FASTRELU_CACHE_LINE != 0) {
-        __builtin_prefetch(to, 1);
-        __builtin_prefetch(to + execution->row_bytes, 1);
+    for (int i = 0; i < execution->n_ahead; i++) {
+        const char *const from = row[execution->ahead[i].operand] + execution->ahead[i].distance;
+        for (size_t at = 0; at < execution->ahead[i].bytes; at += FASTRELU_CACHE_LINE)
+            __builtin_prefetch(from + at);
     }
 }
 
@@ -154,8 +148,7 @@ static void execute_chunk(const void *context, size_t chunk)
     size_t n = left < execution->blocks_per_chunk ? left : execution->blocks_per_chunk;
     if (execution->blocks_per_row == 1)
         for (; n > 0; n--, next_row(execution, &row)) {
-            if (execution->rows_ahead)
-                prefetch_row(execution, row.args);
+            prefetch_row(execution, row.args);
             execute_elements(execution, row.args, execution->n);
         }
     else
@@ -278,11 +271,29 @@ void fastrelu_execute_large_masked(const struct fastrelu_mask_kernel *kernel, ch
     execute_rows(&execution, 1, kernel->itemsize, n_threads);
 }
 
-static int is_streamed(const struct fastrelu_kernel *kernel,
-                       const struct fastrelu_operands *operands, size_t bytes, int n_threads)
+/* Whether rows of the output are whole cache lines. Short ones may begin within a line: a store of
+   the next row completes the last line, or the line leaves as it is. */
+static int has_whole_lines(const struct fastrelu_operands *operands, size_t row_bytes)
 {
-    return kernel->streaming &&
-           use_streaming_stores(operands->args, kernel->inputs, bytes, n_threads);
+    const int out = operands->n_operands - 1;
+    const size_t unit = row_bytes <= MAX_SHORT_ROW ? STREAM_ALIGNMENT : FASTRELU_CACHE_LINE;
+    size_t places = (uintptr_t)operands->args[out];
+
+    for (int axis = 0; axis < operands->axes - 1; axis++)
+        places |= (size_t)operands->steps[axis][out];
+    return row_bytes % FASTRELU_CACHE_LINE == 0 && places % unit == 0;
+}
+
+static enum fastrelu_stores stores_of_rows(const struct fastrelu_kernel *kernel,
+                                           const struct fastrelu_operands *operands, size_t bytes,
+                                           int n_threads)
+{
+    const size_t row_bytes = operands->shape[operands->axes - 1] * kernel->itemsize;
+    const int whole = has_whole_lines(operands, row_bytes);
+    if (!kernel->streaming || row_bytes < (whole ? MIN_STREAM_LINES : MIN_STREAM) ||
+        !use_streaming_stores(operands->args, kernel->inputs, bytes, n_threads))
+        return FASTRELU_ORDINARY;
+    return whole ? FASTRELU_STREAM_ALL : FASTRELU_STREAM_LINES;
 }
 
 static size_t bytes_of(const struct fastrelu_kernel *kernel,
@@ -292,6 +303,30 @@ static size_t bytes_of(const struct fastrelu_kernel *kernel,
     for (int i = 0; i <= kernel->inputs; i++)
         bytes += kernel->itemsize * fastrelu_elements_of(operands, i);
     return bytes;
+}
+
+static void add_ahead(struct execution *execution, int operand, size_t from, size_t bytes)
+{
+    const ptrdiff_t step = execution->operands->steps[execution->operands->axes - 2][operand];
+    const ptrdiff_t rows = (ptrdiff_t)(MAX_SHORT_ROW / execution->row_bytes);
+    const int i = execution->n_ahead++;
+    execution->ahead[i].operand = operand;
+    execution->ahead[i].distance = rows * step + (ptrdiff_t)from;
+    execution->ahead[i].bytes = bytes;
+}
+
+/* Rows that are arrays; of an output that is streamed by lines, both ends. */
+static void set_ahead(struct execution *execution)
+{
+    const int out = execution->n_operands - 1;
+
+    for (int i = 0; i < out + !execution->fenced; i++)
+        if (execution->steps[i] != 0)
+            add_ahead(execution, i, 0, execution->row_bytes);
+    if (execution->streamed) {
+        add_ahead(execution, out, 0, 1);
+        add_ahead(execution, out, execution->row_bytes, 1);
+    }
 }
 
 static void execute_axes(const struct fastrelu_kernel *kernel,
@@ -313,14 +348,13 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
                                   .operands = operands,
                                   .row_bytes = row_bytes};
     if (fastrelu_is_contiguous(kernel, steps)) {
-        execution.loop = kernel->contiguous;
-        execution.fenced =
-            row_bytes >= (row_bytes % FASTRELU_CACHE_LINE ? MIN_STREAM : MIN_STREAM_LINES) &&
-            is_streamed(kernel, operands, bytes, n_threads);
-        execution.streamed = execution.fenced ? kernel : NULL;
+        const enum fastrelu_stores stores = stores_of_rows(kernel, operands, bytes, n_threads);
+        execution.loop = stores == FASTRELU_STREAM_ALL ? kernel->streaming : kernel->contiguous;
+        execution.streamed = stores == FASTRELU_STREAM_LINES ? kernel : NULL;
+        execution.fenced = stores != FASTRELU_ORDINARY;
         if (row_bytes <= MAX_SHORT_ROW && row_bytes >= kernel->prefetched_row &&
             bytes >= fastrelu_current_thresholds.streaming_bytes)
-            execution.rows_ahead = (ptrdiff_t)(MAX_SHORT_ROW / row_bytes);
+            set_ahead(&execution);
     }
     execute_rows(&execution, rows, kernel->itemsize, n_threads);
 }
@@ -423,8 +457,8 @@ void fastrelu_execute_operands(const struct fastrelu_kernel *kernel,
     else {
         const size_t bytes = bytes_of(kernel, operands);
         const int n_threads = fastrelu_choose_threads_for(bytes);
-        const int streaming = is_streamed(kernel, operands, bytes, n_threads);
-        if (!fastrelu_execute_transposed(kernel, operands, bytes, n_threads, streaming))
+        if (!fastrelu_execute_transposed(kernel, operands, bytes, n_threads,
+                                         stores_of_rows(kernel, operands, bytes, n_threads)))
             execute_axes(kernel, operands, bytes, n_threads);
     }
 }

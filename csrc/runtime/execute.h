@@ -49,6 +49,13 @@ static inline int fastrelu_is_contiguous(const struct fastrelu_kernel *kernel,
     return numbers <= 1 && steps[kernel->inputs] == (ptrdiff_t)kernel->itemsize;
 }
 
+/* How rows are written. */
+enum fastrelu_stores {
+    FASTRELU_ORDINARY,
+    FASTRELU_STREAM_LINES, /* by fastrelu_stream: what fills no line by ordinary stores */
+    FASTRELU_STREAM_ALL    /* by the streaming kernel */
+};
+
 /* Contiguous operands, by non-temporal stores. FENCE_STREAM orders them before later ones. */
 void fastrelu_stream(const struct fastrelu_kernel *kernel, char *const args[],
                      const ptrdiff_t steps[], size_t n);

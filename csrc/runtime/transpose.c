@@ -12,7 +12,6 @@ enum {
     MAX_PANEL = 1 << 14, /* bytes: half of a first cache */
     MAX_COLUMNS = 128,
     MIN_ELEMENTS = 1 << 12,
-    MIN_PREFETCHED = 64, /* of both axes, in calls that fill half of a last cache */
     MIN_SIDE = 16, /* of both axes: with fewer, the lines of the inputs stay in the first cache */
     CHUNKS_PER_THREAD = 4,
     MIN_GROUP = 8 /* panels of a chunk, if there are enough for the threads */
@@ -129,7 +128,7 @@ struct panels {
                        line of the output */
     int transposed; /* bit i: input i is */
     int prefetched; /* the panel below, whose columns are cache lines of the transposed inputs */
-    int streaming;
+    enum fastrelu_stores stores;
     ptrdiff_t steps[FASTRELU_MAX_OPERANDS]; /* of a row, as the loop meets it */
     struct fastrelu_operands operands;
 };
@@ -156,8 +155,9 @@ ALWAYS_INLINE void prefetch(const struct panels *panels, char *const args[], siz
         else if (i < out)
             for (ptrdiff_t row = first; row < end; row++)
                 __builtin_prefetch(from + row * row_step);
-        else if (!panels->streaming || (uintptr_t)from % FASTRELU_CACHE_LINE != 0 ||
-                 columns < panels->slice)
+        else if (panels->stores == FASTRELU_ORDINARY ||
+                 (panels->stores == FASTRELU_STREAM_LINES &&
+                  ((uintptr_t)from % FASTRELU_CACHE_LINE != 0 || columns < panels->slice)))
             for (ptrdiff_t row = first; row < end; row++)
                 __builtin_prefetch(from + row * row_step, 1);
     }
@@ -194,7 +194,7 @@ static void execute_panel(const struct panels *panels, char *args[], size_t rows
         }
     }
     for (; rows > 0; rows--) {
-        if (panels->streaming)
+        if (panels->stores == FASTRELU_STREAM_LINES)
             fastrelu_stream(panels->kernel, args, panels->steps, columns);
         else
             panels->loop(args, panels->steps, columns);
@@ -238,7 +238,7 @@ static void execute_group(const void *context, size_t number)
         for (int i = 0; i < operands->n_operands; i++)
             args[i] += (ptrdiff_t)n * operands->steps[inner - 1][i];
     }
-    if (panels->streaming)
+    if (panels->stores != FASTRELU_ORDINARY)
         FENCE_STREAM();
 }
 
@@ -281,7 +281,7 @@ static size_t panels_per_group(size_t below, size_t all, int n_threads)
 
 int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
                                 const struct fastrelu_operands *operands, size_t bytes,
-                                int n_threads, int streaming)
+                                int n_threads, enum fastrelu_stores stores)
 {
     const int inner = operands->axes - 1, row_axis = find_row_axis(operands, kernel->itemsize);
     const size_t *shape = operands->shape;
@@ -297,10 +297,12 @@ int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
     struct panels panels = {.kernel = kernel,
                             .transpose = transpose_of(kernel->itemsize),
                             .itemsize = kernel->itemsize,
-                            .over = place % kernel->itemsize ? 0 : place / kernel->itemsize,
+                            .over = place % kernel->itemsize || stores == FASTRELU_STREAM_ALL
+                                        ? 0
+                                        : place / kernel->itemsize,
                             .prefetched =
                                 bytes / 2 >= fastrelu_current_thresholds.streaming_bytes &&
-                                shape[row_axis] >= MIN_PREFETCHED && shape[inner] >= MIN_PREFETCHED,
+                                shape[row_axis] > 2 * MIN_SIDE && shape[inner] > MIN_SIDE,
                             .operands = *operands};
     for (int axis = row_axis; axis < inner; axis++) {
         const int from = axis == inner - 1 ? row_axis : axis + 1;
@@ -316,8 +318,10 @@ int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
     }
     panels.loop = kernel->strided;
     if (fastrelu_is_contiguous(kernel, panels.steps)) {
-        panels.streaming = streaming && has_rows_of_lines(operands);
-        panels.loop = kernel->contiguous;
+        panels.stores = stores == FASTRELU_STREAM_LINES && !has_rows_of_lines(operands)
+                            ? FASTRELU_ORDINARY
+                            : stores;
+        panels.loop = stores == FASTRELU_STREAM_ALL ? kernel->streaming : kernel->contiguous;
     }
     panels.rows = panels.prefetched      ? FASTRELU_CACHE_LINE / kernel->itemsize
                   : kernel->itemsize < 4 ? 64
