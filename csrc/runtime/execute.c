@@ -126,8 +126,7 @@ static inline void next_row(const struct execution *execution, struct row *row)
     }
 }
 
-/* Asks for the row some rows ahead. Inline: gcc leaves out calls of functions that prefetch only.
- */
+/* Asks for a row to come. Inline: gcc leaves out calls of functions that only prefetch. */
 ALWAYS_INLINE void prefetch_row(const struct execution *execution, char *const row[])
 {
     for (int i = 0; i < execution->n_ahead; i++) {
@@ -272,7 +271,7 @@ void fastrelu_execute_large_masked(const struct fastrelu_mask_kernel *kernel, ch
 }
 
 /* Whether rows of the output are whole cache lines. Short ones may begin within a line: a store of
-   the next row completes the last line, or the line leaves as it is. */
+   the next row completes the last line, or it leaves the caches partly written. */
 static int has_whole_lines(const struct fastrelu_operands *operands, size_t row_bytes)
 {
     const int out = operands->n_operands - 1;

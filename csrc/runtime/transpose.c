@@ -138,7 +138,7 @@ static ptrdiff_t magnitude(ptrdiff_t step) { return step < 0 ? -step : step; }
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Asks for some columns of the panel below: of transposed inputs their last lines, since this panel
-   has touched those before. Inline: gcc leaves out calls of functions that prefetch only. */
+   has touched those before. Inline: gcc leaves out calls of functions that only prefetch. */
 ALWAYS_INLINE void prefetch(const struct panels *panels, char *const args[], size_t column,
                             size_t columns, size_t rows)
 {
