@@ -17,7 +17,6 @@ enum {
     MIN_STREAM = 3 << 10,      /* of any other */
     MAX_SHORT_ROW = 1 << 12,   /* bytes of a row that is prefetched, and of all that are */
     MAX_CHUNK = 1 << 20,       /* some of it stays in a cache until the next call */
-    CHUNKS_PER_THREAD = 4,
     NO_MASK = -1
 };
 
@@ -174,7 +173,7 @@ int fastrelu_choose_threads_for(size_t bytes)
 
 static size_t chunk_size(size_t bytes, int n_threads)
 {
-    const size_t size = bytes / (CHUNKS_PER_THREAD * (size_t)n_threads);
+    const size_t size = bytes / (FASTRELU_CHUNKS_PER_THREAD * (size_t)n_threads);
     return size < FASTRELU_MIN_CHUNK ? FASTRELU_MIN_CHUNK : size > MAX_CHUNK ? MAX_CHUNK : size;
 }
 
@@ -358,6 +357,44 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
     execute_rows(&execution, rows, kernel->itemsize, n_threads);
 }
 
+/* Short rows that an input has in another order: row by row, each of its cache lines would be read
+   once for each row in it. So they go by blocks of the axis before the innermost, whose input a
+   second cache holds. */
+
+enum { CROSSED_ROW = 1 << 8, BLOCK_BYTES = 1 << 18, MIN_BLOCK_ROWS = 32 };
+
+static int has_crossed_rows(const struct fastrelu_kernel *kernel,
+                            const struct fastrelu_operands *operands)
+{
+    const int inner = operands->axes - 1;
+
+    if (inner < 2 || operands->shape[inner] * kernel->itemsize >= CROSSED_ROW)
+        return 0;
+    for (int i = 0; i < kernel->inputs; i++) {
+        const ptrdiff_t outer = fastrelu_magnitude(operands->steps[inner - 2][i]);
+        if (outer != 0 && outer < fastrelu_magnitude(operands->steps[inner - 1][i]))
+            return 1;
+    }
+    return 0;
+}
+
+static void execute_crossed_rows(const struct fastrelu_kernel *kernel,
+                                 const struct fastrelu_operands *operands, int n_threads)
+{
+    const int inner = operands->axes - 1, axis = inner - 1;
+    const size_t bytes = operands->shape[axis - 1] * operands->shape[inner] * kernel->itemsize;
+    const size_t rows = BLOCK_BYTES / bytes < MIN_BLOCK_ROWS ? MIN_BLOCK_ROWS : BLOCK_BYTES / bytes;
+    struct fastrelu_operands block = *operands;
+
+    for (size_t from = 0; from < operands->shape[axis]; from += rows) {
+        const size_t left = operands->shape[axis] - from;
+        block.shape[axis] = left < rows ? left : rows;
+        for (int i = 0; i <= kernel->inputs; i++)
+            block.args[i] = operands->args[i] + (ptrdiff_t)from * operands->steps[axis][i];
+        execute_axes(kernel, &block, bytes_of(kernel, &block), n_threads);
+    }
+}
+
 /* An input that is the same short row for every row of the others is repeated in a buffer, a tile,
    so that a call of the kernel takes several rows. Tiles begin and end with cache lines of the
    output: a load of the rest of a line waits for a store in flight to its beginning. A tile lies
@@ -456,8 +493,12 @@ void fastrelu_execute_operands(const struct fastrelu_kernel *kernel,
     else {
         const size_t bytes = bytes_of(kernel, operands);
         const int n_threads = fastrelu_choose_threads_for(bytes);
-        if (!fastrelu_execute_transposed(kernel, operands, bytes, n_threads,
-                                         stores_of_rows(kernel, operands, bytes, n_threads)))
+        if (fastrelu_execute_transposed(kernel, operands, bytes, n_threads,
+                                        stores_of_rows(kernel, operands, bytes, n_threads)))
+            return;
+        if (has_crossed_rows(kernel, operands))
+            execute_crossed_rows(kernel, operands, n_threads);
+        else
             execute_axes(kernel, operands, bytes, n_threads);
     }
 }

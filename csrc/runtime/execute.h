@@ -25,6 +25,7 @@ int fastrelu_choose_threads_for(size_t bytes);
 
 /* In bytes; the second is the least part of an output that one thread takes. */
 enum { FASTRELU_CACHE_LINE = 64, FASTRELU_MIN_CHUNK = 1 << 15 };
+enum { FASTRELU_CHUNKS_PER_THREAD = 4 };
 
 /* An input of numbers is not counted: it is read once. */
 static inline size_t fastrelu_bytes_moved(const struct fastrelu_kernel *kernel,

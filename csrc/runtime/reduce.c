@@ -9,6 +9,7 @@
 #include "kernels/compiler.h"
 #include "kernels/half.h"
 #include "runtime/execute.h"
+#include "runtime/strides.h"
 #include "runtime/threads.h"
 
 enum {
@@ -67,8 +68,6 @@ struct workspace {
 
 /* Axes */
 
-static ptrdiff_t magnitude(ptrdiff_t step) { return step < 0 ? -step : step; }
-
 static void move_axis(struct fastrelu_axes *axes, int to, const struct fastrelu_axes *from,
                       int axis)
 {
@@ -87,7 +86,9 @@ static void coalesce(struct fastrelu_axes *axes)
     for (int axis = 0; axis < axes->axes; axis++)
         if (axes->shape[axis] != 1) {
             int at = n++;
-            for (; at > 0 && magnitude(sorted.steps[at - 1]) < magnitude(axes->steps[axis]); at--)
+            for (; at > 0 &&
+                   fastrelu_magnitude(sorted.steps[at - 1]) < fastrelu_magnitude(axes->steps[axis]);
+                 at--)
                 move_axis(&sorted, at, &sorted, at - 1);
             move_axis(&sorted, at, axes, axis);
         }
@@ -682,7 +683,8 @@ static void choose_rows(struct work *work, struct fastrelu_reduction *reduction)
     else if (reduced->axes == 1 && (work->n == 1 || row_step == (ptrdiff_t)dense * itemsize))
         work->rows = DENSE;
     else
-        work->rows = length >= FEW_COLUMNS && step < magnitude(row_step) ? POINTERS : GATHERED;
+        work->rows =
+            length >= FEW_COLUMNS && step < fastrelu_magnitude(row_step) ? POINTERS : GATHERED;
     work->columns = work->rows == POINTERS ? length : work->rows == DENSE ? dense : 1;
     work->column_step = step;
     work->out_step = work->columns > 1 ? kept->out_steps[last] : 0;

@@ -28,4 +28,6 @@ size_t fastrelu_elements_of(const struct fastrelu_operands *operands, int operan
 void fastrelu_memory_extent(const struct fastrelu_operands *operands, int operand, size_t itemsize,
                             uintptr_t *low, uintptr_t *high);
 
+static inline ptrdiff_t fastrelu_magnitude(ptrdiff_t step) { return step < 0 ? -step : step; }
+
 #endif

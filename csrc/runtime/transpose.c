@@ -12,8 +12,8 @@ enum {
     MAX_PANEL = 1 << 14, /* bytes: half of a first cache */
     MAX_COLUMNS = 128,
     MIN_ELEMENTS = 1 << 12,
-    MIN_SIDE = 16, /* of both axes: with fewer, the lines of the inputs stay in the first cache */
-    CHUNKS_PER_THREAD = 4,
+    MIN_SIDE = 16, /* rows; with fewer, the lines of the inputs stay in the first cache */
+    NARROW_ROWS = 1 << 10,
     MIN_GROUP = 8 /* panels of a chunk, if there are enough for the threads */
 };
 
@@ -126,14 +126,13 @@ struct panels {
     size_t group_rows;
     size_t over;    /* columns that the first panel of a row lacks: others begin with a cache
                        line of the output */
+    int narrow;     /* rows are too short for the loop: it runs along the columns */
     int transposed; /* bit i: input i is */
     int prefetched; /* the panel below, whose columns are cache lines of the transposed inputs */
     enum fastrelu_stores stores;
-    ptrdiff_t steps[FASTRELU_MAX_OPERANDS]; /* of a row, as the loop meets it */
+    ptrdiff_t steps[FASTRELU_MAX_OPERANDS]; /* as the loop meets them */
     struct fastrelu_operands operands;
 };
-
-static ptrdiff_t magnitude(ptrdiff_t step) { return step < 0 ? -step : step; }
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -160,6 +159,16 @@ ALWAYS_INLINE void prefetch(const struct panels *panels, char *const args[], siz
                   ((uintptr_t)from % FASTRELU_CACHE_LINE != 0 || columns < panels->slice)))
             for (ptrdiff_t row = first; row < end; row++)
                 __builtin_prefetch(from + row * row_step, 1);
+    }
+}
+
+static void execute_narrow_panel(const struct panels *panels, char *args[], size_t rows,
+                                 size_t columns)
+{
+    for (; columns > 0; columns--) {
+        panels->loop(args, panels->steps, rows);
+        for (int i = 0; i < panels->operands.n_operands; i++)
+            args[i] += panels->operands.steps[panels->operands.axes - 1][i];
     }
 }
 
@@ -234,7 +243,10 @@ static void execute_group(const void *context, size_t number)
         char *of_panel[FASTRELU_MAX_OPERANDS];
         memcpy(of_panel, args, sizeof args);
         rows -= n;
-        execute_panel(panels, of_panel, n, columns, least(panels->rows, rows));
+        if (panels->narrow)
+            execute_narrow_panel(panels, of_panel, n, columns);
+        else
+            execute_panel(panels, of_panel, n, columns, least(panels->rows, rows));
         for (int i = 0; i < operands->n_operands; i++)
             args[i] += (ptrdiff_t)n * operands->steps[inner - 1][i];
     }
@@ -248,8 +260,8 @@ static int lies_along(const struct fastrelu_operands *operands, int axis, int in
                       size_t itemsize)
 {
     const ptrdiff_t inner_step = operands->steps[operands->axes - 1][input];
-    return magnitude(operands->steps[axis][input]) == (ptrdiff_t)itemsize &&
-           magnitude(inner_step) > (ptrdiff_t)itemsize;
+    return fastrelu_magnitude(operands->steps[axis][input]) == (ptrdiff_t)itemsize &&
+           fastrelu_magnitude(inner_step) > (ptrdiff_t)itemsize;
 }
 
 /* The axis along which the first such input lies, or -1. */
@@ -274,7 +286,7 @@ static int has_rows_of_lines(const struct fastrelu_operands *operands)
 /* Bands of rows for each thread, unless they would be too low for panels to follow each other. */
 static size_t panels_per_group(size_t below, size_t all, int n_threads)
 {
-    const size_t wanted = CHUNKS_PER_THREAD * (size_t)n_threads;
+    const size_t wanted = FASTRELU_CHUNKS_PER_THREAD * (size_t)n_threads;
     const size_t group = least(MIN_GROUP, all / wanted);
     return below / wanted > group ? below / wanted : group ? group : 1;
 }
@@ -290,8 +302,7 @@ int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
 
     for (int axis = 0; axis <= inner; axis++)
         elements *= shape[axis];
-    if (row_axis < 0 || elements < MIN_ELEMENTS || shape[row_axis] < MIN_SIDE ||
-        shape[inner] < MIN_SIDE)
+    if (row_axis < 0 || elements < MIN_ELEMENTS || shape[row_axis] < MIN_SIDE)
         return 0;
 
     struct panels panels = {.kernel = kernel,
@@ -316,8 +327,12 @@ int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
             panels.steps[i] = (ptrdiff_t)kernel->itemsize;
         }
     }
+    panels.narrow = shape[inner] < MIN_SIDE;
     panels.loop = kernel->strided;
-    if (fastrelu_is_contiguous(kernel, panels.steps)) {
+    if (panels.narrow) {
+        memcpy(panels.steps, operands->steps[row_axis], sizeof panels.steps);
+        panels.over = 0;
+    } else if (fastrelu_is_contiguous(kernel, panels.steps)) {
         panels.stores = stores == FASTRELU_STREAM_LINES && !has_rows_of_lines(operands)
                             ? FASTRELU_ORDINARY
                             : stores;
@@ -326,7 +341,10 @@ int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
     panels.rows = panels.prefetched      ? FASTRELU_CACHE_LINE / kernel->itemsize
                   : kernel->itemsize < 4 ? 64
                                          : 32;
-    panels.columns = least(MAX_COLUMNS, MAX_PANEL / panels.rows / kernel->itemsize);
+    if (panels.narrow)
+        panels.rows = NARROW_ROWS;
+    panels.columns =
+        panels.narrow ? MIN_SIDE : least(MAX_COLUMNS, MAX_PANEL / panels.rows / kernel->itemsize);
     panels.slice = panels.prefetched ? panels.rows : panels.columns;
 
     const size_t below = (shape[row_axis] + panels.rows - 1) / panels.rows;

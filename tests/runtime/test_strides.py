@@ -178,6 +178,21 @@ def test_rows_at_any_address(n, implementation, dtype, random_values, assert_sam
 
 
 @pytest.mark.parametrize("dtype", ["i1", "f4", "d"])
+@pytest.mark.parametrize("shape", [(45, 77, 3), (3, 700, 31), (2, 9, 2100, 5)])
+@pytest.mark.usefixtures("in_chunks")
+def test_short_rows_in_another_order(shape, implementation, dtype, random_values, assert_same_bits):
+    values = random_values(dtype, int(np.prod(shape)), 7).reshape(shape)
+    x = np.ascontiguousarray(np.swapaxes(values, -3, -2)).swapaxes(-3, -2)
+    memory = np.ones((*shape[:-1], shape[-1] + 2), dtype)
+    out = memory[..., : shape[-1]]
+    implementation.relu(x, out)
+    assert_same_bits(out, reference.relu(values))
+    implementation.relu_backward(x, values, out)
+    assert_same_bits(out, reference.relu_backward(values, values))
+    assert (memory[..., shape[-1] :] == 1).all()
+
+
+@pytest.mark.parametrize("dtype", ["i1", "f4", "d"])
 @pytest.mark.parametrize("gap", [0, 1])
 def test_a_short_row_beside_arrays(gap, implementation, dtype, assert_same_bits):
     for n, shift in itertools.product([3, 7, 16, 40], range(0, 20, 3)):

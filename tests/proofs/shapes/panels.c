@@ -194,6 +194,10 @@ static void check_panels(size_t itemsize, size_t most)
             if (rows * columns >= 4096)
                 check_panel(itemsize, rows, columns, 1 + (int)(columns % 3), 1, (int)(rows % 2),
                             (int)(rows / 2 % 2));
+    for (size_t columns = 2; columns < 16; columns++)
+        for (size_t rows = 2048; rows <= 2064; rows++)
+            for (int transposed = 1; transposed < 4; transposed++)
+                check_panel(itemsize, rows, columns, transposed, 1 + rows % 3, (int)(rows % 2), 0);
     for (size_t side = 30; side <= 70; side++)
         for (int transposed = 1; transposed < 4; transposed++)
             for (int reversed = 0; reversed < 2; reversed++) {
