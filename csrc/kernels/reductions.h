@@ -12,7 +12,9 @@ enum { FASTRELU_SUM_LANES = 32, FASTRELU_LEAF = 1024, FASTRELU_LEAF_OF_64_BITS =
 
 /* Sums relu(x - threshold) over rows, for each column: rows[0], rows[step] + distance,
    rows[2 * step] + 2 * distance, ... The columns lie next to each other, and there are
-   FASTRELU_SUM_LANES at least. Each row is added to the sum of those before. */
+   FASTRELU_SUM_LANES at least. Each row is added to the sum of those before. Rows of so many
+   elements that follow each other (step 0) may be those of several leaves, which have sums of their
+   own. */
 typedef void fastrelu_sum_rows(const char *const rows[], size_t step, ptrdiff_t distance,
                                size_t n_rows, size_t columns, const char *threshold, char *sums);
 
@@ -24,8 +26,9 @@ typedef void fastrelu_count_rows(const char *const rows[], size_t n_rows, size_t
 /* Adds n sums to others. */
 typedef void fastrelu_add_sums(char *sums, const char *others, size_t n);
 
-/* Adds up the lanes of one sum, the upper half to the lower half until one is left: the first. */
-typedef void fastrelu_fold_lanes(char *sums);
+/* Adds up the lanes of each of n sums, the upper half to the lower half until one is left, and puts
+   the results in front. */
+typedef void fastrelu_fold_lanes(char *sums, size_t n);
 
 struct fastrelu_reduction_kernel {
     fastrelu_sum_rows *sums;         /* of integers int64, wrapping; of floats double */

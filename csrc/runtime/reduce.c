@@ -24,6 +24,8 @@ enum {
     FIRST_COUNTED = 16, /* rows, before the first look whether all units have fired */
     MAX_CHUNK_LEVELS = 10,
     CHUNK_BYTES = 1 << 18,
+    BATCH_LEVELS = 3,
+    BATCH = 1 << BATCH_LEVELS, /* leaves of one column that are summed at a time */
     TASK_BYTES = 1 << 16
 };
 
@@ -213,9 +215,11 @@ static void to_double(const struct work *work, union sum sums[], size_t n)
         sums[i].number = (double)sums[i].integer;
 }
 
+/* Inline, as sum_leaf: calls are what a sum of few elements consists of. */
+
 /* LANES dense rows at a time: the lanes are columns. What is left is copied, and filled up. */
-static void sum_lanes(const struct work *work, struct workspace *space, const char *x, size_t n,
-                      size_t columns)
+ALWAYS_INLINE void sum_lanes(const struct work *work, struct workspace *space, const char *x,
+                             size_t n, size_t columns)
 {
     const size_t itemsize = work->reduction->kernel->itemsize, width = LANES * columns;
     const size_t size = width * itemsize, rest = n % LANES * columns;
@@ -247,7 +251,7 @@ static void sum_dense(const struct work *work, struct workspace *space, const ch
     sum_lanes(work, space, x, n, columns);
     to_double(work, lanes, LANES * columns);
     if (columns == 1) {
-        work->fold((char *)lanes);
+        work->fold((char *)lanes, 1);
         *sums = *lanes;
         return;
     }
@@ -420,31 +424,68 @@ static void copy_sums(union sum to[], const union sum from[], size_t columns)
         memcpy(to, from, columns * sizeof *to);
 }
 
+/* Whole leaves of one column, whose elements follow each other. */
+static union sum sum_batch(const struct work *work, struct workspace *space, const char *x)
+{
+    const ptrdiff_t row = LANES * (ptrdiff_t)work->reduction->kernel->itemsize;
+    union sum *const sums = space->sums;
+
+    work->sums(&x, 0, row, BATCH * work->leaf / LANES, LANES, work->reduction->threshold,
+               (char *)sums);
+    to_double(work, sums, BATCH * LANES);
+    work->fold((char *)sums, BATCH);
+    for (size_t n = BATCH / 2; n > 0; n /= 2)
+        for (size_t i = 0; i < n; i++) {
+            add_to(work, sums + 2 * i + 1, sums + 2 * i, 1);
+            sums[i] = sums[2 * i + 1];
+        }
+    return *sums;
+}
+
+/* Up to a leaf of rows, from a position on. */
+ALWAYS_INLINE void sum_leaf(const struct work *work, struct workspace *space,
+                            struct position *position, size_t n, size_t columns, union sum sums[])
+{
+    const struct fastrelu_axes *axes = &work->reduction->reduced;
+
+    if (work->rows == POINTERS) {
+        find_rows(space->rows, n, position, axes);
+        sum_pointers(work, space, n, columns, sums);
+    } else if (work->rows == GATHERED) {
+        const size_t itemsize = work->reduction->kernel->itemsize;
+        const char *const x = gather(space->elements, n, position, axes, itemsize);
+        sum_dense(work, space, x, n, 1, sums);
+    } else {
+        sum_dense(work, space, position->x, n, columns, sums);
+        advance(position, axes, n);
+    }
+}
+
 static void sum_chunk(const struct work *work, struct workspace *space, struct position *position,
                       size_t n, size_t columns, union sum sums[])
 {
-    const struct fastrelu_axes *axes = &work->reduction->reduced;
-    const size_t leaves = (n + work->leaf - 1) / work->leaf;
+    const size_t leaves = (n + work->leaf - 1) / work->leaf, batch = BATCH * work->leaf;
     int found = 0;
 
-    for (size_t leaf = 0; leaf < leaves; leaf++) {
-        const size_t taken = n < work->leaf ? n : work->leaf;
-        if (work->rows == POINTERS) {
-            find_rows(space->rows, taken, position, axes);
-            sum_pointers(work, space, taken, columns, sums);
-        } else if (work->rows == GATHERED) {
-            const size_t itemsize = work->reduction->kernel->itemsize;
-            const char *const x = gather(space->elements, taken, position, axes, itemsize);
-            sum_dense(work, space, x, taken, 1, sums);
-        } else {
-            sum_dense(work, space, position->x, taken, columns, sums);
-            advance(position, axes, taken);
-        }
-        n -= taken;
-        if (leaves == 1)
-            return;
+    if (leaves == 1) {
+        sum_leaf(work, space, position, n, columns, sums);
+        return;
+    }
+    for (size_t leaf = 0; leaf < leaves;) {
+        const size_t first = leaf;
         int level = 0;
-        for (; leaf >> level & 1; level++)
+        if (work->rows == DENSE && columns == 1 && n >= batch) {
+            *sums = sum_batch(work, space, position->x);
+            advance(position, &work->reduction->reduced, batch);
+            n -= batch;
+            level = BATCH_LEVELS;
+        } else {
+            const size_t taken = n < work->leaf ? n : work->leaf;
+            sum_leaf(work, space, position, taken, columns, sums);
+            n -= taken;
+        }
+        leaf += (size_t)1 << level;
+        for (; first >> level & 1; level++)
             add_to(work, sums, space->levels[level], columns);
         copy_sums(space->levels[level], sums, columns);
     }

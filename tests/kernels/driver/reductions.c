@@ -7,10 +7,11 @@
 #include "check.h"
 
 enum {
-    MOST_ROWS = 300, /* more than an 8-bit count holds */
-    MOST_COLUMNS = 160,
+    MOST_ROWS = 300,    /* more than an 8-bit count holds */
+    MOST_COLUMNS = 160, /* and sums */
     MOST_VALUES = 64,
     CASES = 120,
+    MOST_FOLDED = 9,
     LANES = FASTRELU_SUM_LANES
 };
 
@@ -94,14 +95,16 @@ static uint64_t widen(uint64_t x, struct outcome *outcome)
 
 enum sums { OF_INTEGERS, OF_DOUBLES, OF_FLOATS, OF_FOUR };
 
-static uint64_t column_sum(enum sums sums, size_t column, struct outcome *outcome)
+/* The sum of some rows. */
+static uint64_t column_sum(enum sums sums, size_t column, size_t first, size_t n_rows,
+                           struct outcome *outcome)
 {
     const int subtracts = sums != OF_FOUR || !(float_of(input.dtype, input.threshold) == 0);
     uint64_t sum = 0;
 
-    for (size_t row = 0; row < input.n_rows;) {
+    for (size_t row = first; row < first + n_rows;) {
         uint64_t x = difference(row, column, subtracts, outcome);
-        const size_t left = input.n_rows - row, taken = sums != OF_FOUR ? 1 : left < 4 ? left : 4;
+        const size_t left = first + n_rows - row, taken = sums != OF_FOUR ? 1 : left < 4 ? left : 4;
         if (taken > 1)
             x = apply_arithmetic(input.dtype, '+', x,
                                  difference(row + 1, column, subtracts, outcome), outcome);
@@ -129,6 +132,25 @@ static uint64_t column_sum(enum sums sums, size_t column, struct outcome *outcom
     return sum;
 }
 
+/* The sums of leaves, if rows of a register's width follow each other, else one. Returns how many
+   numbers these are. */
+static size_t column_sums(enum sums sums, uint64_t expected[], struct outcome *outcome)
+{
+    const size_t leaf = fastrelu_scalar.reductions[input.dtype].leaf / LANES;
+    const int has_leaves =
+        input.columns == LANES && input.distance == LANES * input.itemsize && input.n_rows > leaf;
+    const size_t most = has_leaves ? leaf : input.n_rows;
+    size_t n = 0, first = 0;
+
+    do {
+        const size_t left = input.n_rows - first, taken = left < most ? left : most;
+        for (size_t i = 0; i < input.columns; i++)
+            expected[n++] = column_sum(sums, i, first, taken, outcome);
+        first += most;
+    } while (first < input.n_rows);
+    return n;
+}
+
 static void check_sum_rows(const struct fastrelu_isa *const sets[], struct situation counts[],
                            enum sums sums)
 {
@@ -137,16 +159,15 @@ static void check_sum_rows(const struct fastrelu_isa *const sets[], struct situa
     uint64_t expected[MOST_COLUMNS];
     struct outcome outcome = {0, 0, 0, 0};
     const char *rows[3 * MOST_ROWS];
+    const size_t n = column_sums(sums, expected, &outcome);
 
-    for (size_t i = 0; i < input.columns; i++)
-        expected[i] = column_sum(sums, i, &outcome);
     for (int i = 0; sets[i]; i++) {
         const struct fastrelu_reduction_kernel *kernel = &sets[i]->reductions[input.dtype];
         fastrelu_sum_rows *const sum = sums == OF_DOUBLES ? kernel->double_sums
                                        : sums == OF_FOUR  ? kernel->partial_sums
                                                           : kernel->sums;
-        char *const out = place_in(OUT, input.columns * 8, places[random_below(4)]);
-        const struct window window = window_around(OUT, out, input.columns * 8);
+        char *const out = place_in(OUT, n * 8, places[random_below(4)]);
+        const struct window window = window_around(OUT, out, n * 8);
         const size_t size = (size_t)(window.to - window.from);
         const size_t step = input.distance ? 0 : input.step;
         const ptrdiff_t distance =
@@ -164,9 +185,9 @@ static void check_sum_rows(const struct fastrelu_isa *const sets[], struct situa
         sum(rows, step, distance, input.n_rows, input.columns, place_in(NUMBER, input.itemsize, -1),
             out);
         check_flags(outcome.flags, outcome.open_flags);
-        check_sums(expected, out, input.columns, sums != OF_INTEGERS);
+        check_sums(expected, out, n, sums != OF_INTEGERS);
         memset(image, SENTINEL, size);
-        memcpy(image + (out - window.from), out, input.columns * 8);
+        memcpy(image + (out - window.from), out, n * 8);
         check_bytes("outside the sums, byte", image, window.from, size);
         counts[i] = now;
     }
@@ -239,7 +260,7 @@ static void check_rows(const struct fastrelu_isa *const sets[], struct situation
     for (int number = 0; number < CASES; number++) {
         const int calm = number % 3 != 0;
         input.step = 1 + random_below(3);
-        input.n_rows = number < 24 ? (size_t)number : random_below(40);
+        input.n_rows = number < 24 ? (size_t)number : random_below(70);
         input.columns = random_below(2) ? LANES : random_columns(LANES);
         input.distance = number % 2 ? (input.columns + (random_below(3) == 0)) * input.itemsize : 0;
         do
@@ -292,7 +313,7 @@ static void check_adding_up(const struct fastrelu_isa *const sets[], struct situ
         for (int i = 0; sets[i]; i++) {
             const struct fastrelu_reduction_kernel *kernel = &sets[i]->reductions[dtype];
             const ptrdiff_t places[] = {0, -1, 8, 1};
-            uint64_t lanes[LANES] = {0}, expected[LONGEST + 1];
+            uint64_t lanes[MOST_FOLDED * LANES], expected[LONGEST + 1];
             struct outcome outcome = {0, 0, 0, 0};
             char *const out = place_in(OUT, n * 8, places[n % 4]);
             char *const others = place_in(0, n * 8, places[n / 4 % 4]);
@@ -317,19 +338,24 @@ static void check_adding_up(const struct fastrelu_isa *const sets[], struct situ
             memcpy(image + (out - window.from), out, n * 8);
             check_bytes("outside the sums, byte", image, window.from, size);
 
-            char *const sums = place_in(OUT, LANES * 8, places[n % 4]);
+            const size_t folded = n % (MOST_FOLDED + 1);
+            char *const sums = place_in(OUT, folded * LANES * 8, places[n % 4]);
             outcome = (struct outcome){0, 0, 0, 0};
-            for (size_t j = 0; j < LANES; j++)
+            for (size_t j = 0; j < folded * LANES; j++)
                 store_element(sums + j * 8, 8, lanes[j] = random_sum(is_double));
-            for (size_t half = LANES / 2; half > 0; half /= 2)
-                for (size_t j = 0; j < half; j++)
-                    lanes[j] = add(is_double, lanes[j], lanes[j + half], &outcome);
-            begin_check(is_double ? "fold_doubles" : "fold_integers", dtype, "lanes", LANES, 1,
+            for (size_t sum = 0; sum < folded; sum++) {
+                uint64_t *const own = lanes + sum * LANES;
+                for (size_t half = LANES / 2; half > 0; half /= 2)
+                    for (size_t j = 0; j < half; j++)
+                        own[j] = add(is_double, own[j], own[j + half], &outcome);
+                expected[sum] = *own;
+            }
+            begin_check(is_double ? "fold_doubles" : "fold_integers", dtype, "sums", folded, 1,
                         (char *const[]){sums}, (ptrdiff_t[]){8});
             clear_flags();
-            (is_double ? kernel->fold_doubles : kernel->fold_integers)(sums);
+            (is_double ? kernel->fold_doubles : kernel->fold_integers)(sums, folded);
             check_flags(outcome.flags, 0);
-            check_sums(lanes, sums, 1, is_double);
+            check_sums(expected, sums, folded, is_double);
             counts[i] = now;
         }
 }

@@ -534,10 +534,10 @@ static void run_rows(enum row_kind kind, union row_kernel kernel, const char *co
     else if (kind == ADD)
         kernel.add(sums, rows[0], columns);
     else
-        kernel.fold(sums);
+        kernel.fold(sums, columns / FASTRELU_SUM_LANES);
 }
 
-/* A fold leaves what it likes in all lanes but the first. */
+/* A fold leaves what it likes behind its results. */
 static void check_rows(const char *entry, enum row_kind kind, union row_kernel kernel,
                        union row_kernel scalar, size_t n_rows, size_t columns)
 {
@@ -566,8 +566,10 @@ static void check_rows(const char *entry, enum row_kind kind, union row_kernel k
             begin(entry, args, NULL, columns, 2);
             run_rows(kind, kernel, rows, n_rows, columns, threshold, sums);
             run_rows(kind, scalar, rows, n_rows, columns, threshold, image + MARGIN);
-            if (kind == FOLD)
-                memcpy(sums + 8, image + MARGIN + 8, size - 8);
+            if (kind == FOLD) {
+                const size_t results = columns / FASTRELU_SUM_LANES * 8;
+                memcpy(sums + results, image + MARGIN + results, size - results);
+            }
             compare(&window, image);
         }
 }
@@ -598,8 +600,10 @@ static void check_reductions(const struct fastrelu_isa *isa, int dtype)
         CHECK_ROWS(ADD, add, add_integers, 1, columns);
         CHECK_ROWS(ADD, add, add_doubles, 1, columns);
     }
-    CHECK_ROWS(FOLD, fold, fold_integers, 1, lanes);
-    CHECK_ROWS(FOLD, fold, fold_doubles, 1, lanes);
+    for (size_t columns = lanes; columns <= 3 * lanes; columns += lanes) {
+        CHECK_ROWS(FOLD, fold, fold_integers, 1, columns);
+        CHECK_ROWS(FOLD, fold, fold_doubles, 1, columns);
+    }
 }
 
 /* Every operation and dtype. Dtypes of one kind and width have the same loops. */
