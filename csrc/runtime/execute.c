@@ -63,12 +63,12 @@ void fastrelu_stream(const struct fastrelu_kernel *kernel, char *const args[],
     else {
         const size_t parts[] = {head >> shift, body >> shift, n - ((head + body) >> shift)};
         char *from[FASTRELU_MAX_OPERANDS];
-        memcpy(from, args, sizeof from);
-        for (int part = 0; part < 3; part++) {
+        size_t done = 0;
+        for (int part = 0; part < 3; done += parts[part++]) {
+            for (int i = 0; i <= kernel->inputs; i++)
+                from[i] = args[i] + (ptrdiff_t)done * steps[i];
             if (parts[part] > 0)
                 (part == 1 ? kernel->streaming : kernel->contiguous)(from, steps, parts[part]);
-            for (int i = 0; i <= kernel->inputs; i++)
-                from[i] += (ptrdiff_t)parts[part] * steps[i];
         }
     }
 }
