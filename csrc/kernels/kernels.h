@@ -157,12 +157,19 @@ enum { FASTRELU_MAX_OPERANDS = 4, FASTRELU_MAX_LANES = 64, FASTRELU_MAX_ITEMSIZE
    equals the output, is disjoint from it, or lies ahead of it in step direction. */
 typedef void fastrelu_loop(char *const args[], const ptrdiff_t steps[], size_t n);
 
+/* Copies rows to `to`, whose elements follow each other there; at `from`, that of the first row and
+   column, those of a column do. What lies between rows is left alone; an element may be written
+   more than once. */
+typedef void fastrelu_transpose(char *to, ptrdiff_t to_step, const char *from,
+                                ptrdiff_t column_step, size_t rows, size_t columns);
+
 struct fastrelu_kernel {
     fastrelu_loop *contiguous; /* every step is the itemsize, or 0 for one input of numbers */
     fastrelu_loop *streaming;  /* the same by non-temporal stores, which the caller orders before
                                   later ones: as many elements as fill cache lines, from a multiple
                                   of 16 bytes on; or NULL */
     fastrelu_loop *strided;    /* any steps */
+    fastrelu_transpose *transpose;
     size_t itemsize;
     int inputs, operation, dtype;
     enum fastrelu_numbers numbers;

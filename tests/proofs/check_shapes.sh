@@ -64,7 +64,7 @@ build_part() {
     reductions)
         build reductions csrc/runtime/{reduce,execute,strides,transpose}.c "${kernels[@]}"
         ;;
-    panels) build panels csrc/runtime/{strides,transpose,execute}.c ;;
+    panels) build panels csrc/runtime/{strides,transpose,execute}.c "${kernels[@]}" ;;
     bounds) build bounds "${kernels[@]}" ;;
     esac
 }

@@ -10,47 +10,62 @@
 #define HAS_QUIET_COMPARISON
 #endif
 
-#define AVX2_PRIMITIVES(S, W, N, SET1)                                                        \
-    typedef __m256i S##W, S##_mask##W;                                                        \
-    typedef int##W##_t S##_lanes##W __attribute__((vector_size(32)));                         \
-    INLINE S##W S##_load##W(const char *p) { return _mm256_loadu_si256((const __m256i *)p); } \
-    INLINE void S##_store##W(char *p, S##W a) { _mm256_storeu_si256((__m256i *)p, a); }       \
-    INLINE S##W S##_load_strided##W(const char *p, ptrdiff_t step)                            \
-    {                                                                                         \
-        return (S##W)(S##_lanes##W){LOAD##N(W, p, step)};                                     \
-    }                                                                                         \
-    INLINE void S##_store_strided##W(char *p, ptrdiff_t step, S##W a)                         \
-    {                                                                                         \
-        const S##_lanes##W lanes = (S##_lanes##W)a;                                           \
-        STORE##N(W, p, step, lanes, 0);                                                       \
-    }                                                                                         \
-    INLINE S##W S##_set1##W(int##W##_t a)                                                     \
-    {                                                                                         \
-        S##W all = SET1(a);                                                                   \
-        OPAQUE_REGISTER(all);                                                                 \
-        return all;                                                                           \
-    }                                                                                         \
-    INLINE S##W S##_add##W(S##W a, S##W b) { return _mm256_add_epi##W(a, b); }                \
-    INLINE S##W S##_sub##W(S##W a, S##W b) { return _mm256_sub_epi##W(a, b); }                \
-    INLINE S##W S##_and##W(S##W a, S##W b) { return _mm256_and_si256(a, b); }                 \
-    INLINE S##_mask##W S##_all_true##W(void) { return _mm256_set1_epi8(-1); }                 \
-    INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return _mm256_cmpgt_epi##W(a, b); }   \
-    INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a)                           \
-    {                                                                                         \
-        return _mm256_andnot_si256(_mm256_cmpeq_epi##W(a, _mm256_setzero_si256()), mask);     \
-    }                                                                                         \
-    INLINE S##_mask##W S##_both##W(S##_mask##W a, S##_mask##W b)                              \
-    {                                                                                         \
-        return _mm256_and_si256(a, b);                                                        \
-    }                                                                                         \
-    INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return _mm256_and_si256(mask, a); }  \
-    INLINE S##W S##_zero_where##W(S##_mask##W mask, S##W a)                                   \
-    {                                                                                         \
-        return _mm256_andnot_si256(mask, a);                                                  \
-    }                                                                                         \
-    INLINE S##W S##_select##W(S##_mask##W mask, S##W a, S##W b)                               \
-    {                                                                                         \
-        return _mm256_blendv_epi8(b, a, mask);                                                \
+#define HAS_INTERLEAVE
+
+#define AVX2_PRIMITIVES(S, W, N, SET1)                                                          \
+    typedef __m256i S##W, S##_mask##W;                                                          \
+    typedef int##W##_t S##_lanes##W __attribute__((vector_size(32)));                           \
+    INLINE S##W S##_load##W(const char *p) { return _mm256_loadu_si256((const __m256i *)p); }   \
+    INLINE void S##_store##W(char *p, S##W a) { _mm256_storeu_si256((__m256i *)p, a); }         \
+    INLINE S##W S##_load_strided##W(const char *p, ptrdiff_t step)                              \
+    {                                                                                           \
+        return (S##W)(S##_lanes##W){LOAD##N(W, p, step)};                                       \
+    }                                                                                           \
+    INLINE void S##_store_strided##W(char *p, ptrdiff_t step, S##W a)                           \
+    {                                                                                           \
+        const S##_lanes##W lanes = (S##_lanes##W)a;                                             \
+        STORE##N(W, p, step, lanes, 0);                                                         \
+    }                                                                                           \
+    INLINE S##W S##_load_pieces##W(const char *p, ptrdiff_t distance)                           \
+    {                                                                                           \
+        return _mm256_inserti128_si256(                                                         \
+            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p)),                        \
+            _mm_loadu_si128((const __m128i *)(p + distance)), 1);                               \
+    }                                                                                           \
+    INLINE void S##_store_pieces##W(char *p, ptrdiff_t distance, S##W a)                        \
+    {                                                                                           \
+        _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(a));                              \
+        _mm_storeu_si128((__m128i *)(p + distance), _mm256_extracti128_si256(a, 1));            \
+    }                                                                                           \
+    INLINE S##W S##_interleave_low##W(S##W a, S##W b) { return _mm256_unpacklo_epi##W(a, b); }  \
+    INLINE S##W S##_interleave_high##W(S##W a, S##W b) { return _mm256_unpackhi_epi##W(a, b); } \
+    INLINE S##W S##_set1##W(int##W##_t a)                                                       \
+    {                                                                                           \
+        S##W all = SET1(a);                                                                     \
+        OPAQUE_REGISTER(all);                                                                   \
+        return all;                                                                             \
+    }                                                                                           \
+    INLINE S##W S##_add##W(S##W a, S##W b) { return _mm256_add_epi##W(a, b); }                  \
+    INLINE S##W S##_sub##W(S##W a, S##W b) { return _mm256_sub_epi##W(a, b); }                  \
+    INLINE S##W S##_and##W(S##W a, S##W b) { return _mm256_and_si256(a, b); }                   \
+    INLINE S##_mask##W S##_all_true##W(void) { return _mm256_set1_epi8(-1); }                   \
+    INLINE S##_mask##W S##_greater##W(S##W a, S##W b) { return _mm256_cmpgt_epi##W(a, b); }     \
+    INLINE S##_mask##W S##_and_nonzero##W(S##_mask##W mask, S##W a)                             \
+    {                                                                                           \
+        return _mm256_andnot_si256(_mm256_cmpeq_epi##W(a, _mm256_setzero_si256()), mask);       \
+    }                                                                                           \
+    INLINE S##_mask##W S##_both##W(S##_mask##W a, S##_mask##W b)                                \
+    {                                                                                           \
+        return _mm256_and_si256(a, b);                                                          \
+    }                                                                                           \
+    INLINE S##W S##_maskz##W(S##_mask##W mask, S##W a) { return _mm256_and_si256(mask, a); }    \
+    INLINE S##W S##_zero_where##W(S##_mask##W mask, S##W a)                                     \
+    {                                                                                           \
+        return _mm256_andnot_si256(mask, a);                                                    \
+    }                                                                                           \
+    INLINE S##W S##_select##W(S##_mask##W mask, S##W a, S##W b)                                 \
+    {                                                                                           \
+        return _mm256_blendv_epi8(b, a, mask);                                                  \
     }
 
 #define AVX2_FLOAT_OPERATION(S, W, name, suffix)                                                   \

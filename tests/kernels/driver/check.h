@@ -85,6 +85,8 @@ void check_masks(const struct fastrelu_isa *const sets[], struct situation count
                  const struct selection *selection);
 void check_reductions(const struct fastrelu_isa *const sets[], struct situation counts[],
                       const struct selection *selection);
+void check_transpose(const struct fastrelu_isa *const sets[], struct situation counts[],
+                     const struct selection *selection);
 void check_runtime(const struct fastrelu_isa *const sets[], struct situation counts[],
                    const struct selection *selection);
 void check_floats(const struct fastrelu_isa *const sets[], struct situation counts[],

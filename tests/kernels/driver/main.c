@@ -95,6 +95,7 @@ int main(int argc, char **argv)
     check_operations(sets, counts, &selection);
     check_masks(sets, counts, &selection);
     check_reductions(sets, counts, &selection);
+    check_transpose(sets, counts, &selection);
     check_runtime(sets, counts, &selection);
     check_floats(sets, counts, &selection);
     for (int i = 0; i < n; i++) {

@@ -134,13 +134,15 @@ static void check_axes(const struct fastrelu_kernel *kernel, size_t rows, size_t
     }
     const uint8_t flags = raised_flags();
 
-    for (int n_threads = 1; n_threads <= THREADS; n_threads += THREADS - 1) {
+    for (int way = 0; way < 3; way++) {
         struct fastrelu_operands call = operands;
         memset(output, SENTINEL, bytes + MARGIN);
         begin_check(fastrelu_operation_names[kernel->operation], kernel->dtype,
                     transposed ? "transposed" : "tiles", rows * columns, kernel->inputs + 1,
                     operands.args, row_steps);
-        fastrelu_current_thresholds = n_threads > 1 ? threads : one_thread;
+        fastrelu_current_thresholds = way == 0   ? one_thread
+                                      : way == 1 ? threads
+                                                 : streaming_threads;
         clear_flags();
         fastrelu_execute_operands(kernel, &call);
         check_flags(flags, 0);

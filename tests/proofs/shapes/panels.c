@@ -53,12 +53,26 @@ LOOP(8, 2)
 static fastrelu_loop *const loops[2][4] = {{add_1_1, add_2_1, add_4_1, add_8_1},
                                            {add_1_2, add_2_2, add_4_2, add_8_2}};
 
+/* That of each instruction set in turn. */
+static fastrelu_transpose *transpose_of(size_t itemsize)
+{
+    static const int dtypes[] = {FASTRELU_u8, FASTRELU_u16, FASTRELU_u32, FASTRELU_u64};
+    static size_t set;
+    do
+        set = fastrelu_compiled_isas[set] ? set + 1 : 0;
+    while (!fastrelu_compiled_isas[set] || !fastrelu_compiled_isas[set]->runs_here());
+    return fastrelu_compiled_isas[set]
+        ->kernels[FASTRELU_relu][dtypes[__builtin_ctz((unsigned)itemsize)]]
+        .transpose;
+}
+
 static struct fastrelu_kernel kernel_of(int inputs, size_t itemsize)
 {
     fastrelu_loop *const loop = loops[inputs - 1][__builtin_ctz((unsigned)itemsize)];
     return (struct fastrelu_kernel){.contiguous = loop,
                                     .streaming = loop,
                                     .strided = loop,
+                                    .transpose = transpose_of(itemsize),
                                     .itemsize = itemsize,
                                     .inputs = inputs};
 }
@@ -173,7 +187,8 @@ static void check_panel(size_t itemsize, size_t rows, size_t columns, int transp
         of[(axes - 2) * FASTRELU_MAX_OPERANDS] = along && reversed ? -row : row;
         of[(axes - 1) * FASTRELU_MAX_OPERANDS] = along ? size * (ptrdiff_t)rows : size;
         operands.args[i] = memory[i < 2 ? i : FASTRELU_MAX_OPERANDS - 1] + BESIDE +
-                           (along && reversed ? row * (ptrdiff_t)(rows - 1) : 0);
+                           (along && reversed ? row * (ptrdiff_t)(rows - 1) : 0) +
+                           (i < 2 ? itemsize * (3 * rows + columns) % 64 : 0);
     }
     operands.args[2] += itemsize * (rows + columns) % 64;
     calls++;
