@@ -130,7 +130,8 @@ ALWAYS_INLINE void prefetch_row(const struct execution *execution, char *const r
 {
     for (int i = 0; i < execution->n_ahead; i++) {
         const char *const from = row[execution->ahead[i].operand] + execution->ahead[i].distance;
-        for (size_t at = 0; at < execution->ahead[i].bytes; at += FASTRELU_CACHE_LINE)
+        const size_t end = execution->ahead[i].bytes + (uintptr_t)from % FASTRELU_CACHE_LINE;
+        for (size_t at = 0; at < end; at += FASTRELU_CACHE_LINE)
             __builtin_prefetch(from + at);
     }
 }

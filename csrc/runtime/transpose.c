@@ -106,7 +106,8 @@ static int list_ahead(const struct panels *panels, char *const next[], size_t co
         } else if (panels->steps[i] != (ptrdiff_t)panels->itemsize)
             continue;
         else if (i < out || panels->stores == FASTRELU_ORDINARY)
-            add_ahead(list, &n, next[i], line, row_step, (size_t)((width + line - 1) / line));
+            add_ahead(list, &n, next[i], line, row_step,
+                      (size_t)(((ptrdiff_t)over + width + line - 1) / line));
         else if (panels->stores == FASTRELU_STREAM_LINES) {
             if (over)
                 add_ahead(list, &n, next[i], 0, row_step, 1);
@@ -284,10 +285,9 @@ static size_t columns_of(const struct panels *panels)
                 most = least(most, SHARED_SETS / (step * panels->itemsize));
         }
     }
-    if (panels->stores == FASTRELU_ORDINARY)
-        arrays++; /* the output is held as well */
-    const int halved = (panels->itemsize >= 4 && (transposed > 1 || arrays > 2)) ||
-                       (panels->itemsize == 8 && arrays > 1);
+    const size_t held = arrays + (panels->stores == FASTRELU_ORDINARY); /* and the output */
+    const int halved = (panels->itemsize >= 4 && (transposed > 1 || held > 2)) ||
+                       (panels->itemsize == 8 && held > 1);
     const size_t columns = halved ? MAX_COLUMNS / 2 : MAX_COLUMNS;
     if (transposed < arrays || most > columns)
         return columns;
