@@ -424,7 +424,8 @@ static void copy_sums(union sum to[], const union sum from[], size_t columns)
         memcpy(to, from, columns * sizeof *to);
 }
 
-/* Whole leaves of one column, whose elements follow each other. */
+/* Whole leaves of one column, whose elements follow each other: to each is added the one before, as
+   sum_chunk does. */
 static union sum sum_batch(const struct work *work, struct workspace *space, const char *x)
 {
     const ptrdiff_t row = LANES * (ptrdiff_t)work->reduction->kernel->itemsize;

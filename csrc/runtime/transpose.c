@@ -13,7 +13,7 @@ enum {
     MAX_COLUMNS = 128,
     MIN_COLUMNS = 32,
     PAGE = 1 << 12,        /* lines so far apart are in one set of a first cache */
-    SHARED_SETS = 1 << 22, /* most columns by step by itemsize, if they are pages apart */
+    SHARED_SETS = 1 << 22, /* most columns by step by itemsize, where columns are pages apart */
     MIN_ELEMENTS = 1 << 12,
     MIN_SIDE = 16, /* rows; with fewer, the lines of the inputs stay in the first cache */
     NARROW_ROWS = 1 << 10,
@@ -129,8 +129,8 @@ ALWAYS_INLINE void prefetch(struct ahead list[], int n)
     }
 }
 
-/* Panels below each other. Where each transposes the next in slices between its rows, the CPU
-   loads the one while it stores the other. */
+/* Panels below each other, the first of n rows. Where each transposes the next in slices between
+   its rows, into the other half of a buffer, the CPU loads the one while it stores the other. */
 static void execute_panels(const struct panels *panels, char *args[], size_t rows, size_t columns,
                            size_t n)
 {
@@ -267,31 +267,33 @@ static size_t panels_per_group(size_t below, size_t all, int n_threads)
     return below / wanted > group ? below / wanted : group ? group : 1;
 }
 
-/* What the caches hold of two panels of each operand: measured on a Zen 5. Columns that are pages
-   apart share few sets of a cache. */
+/* Whole cache lines, as streaming kernels need. So many that the caches hold two panels of each
+   operand, by measurement on a Zen 5. Columns that are pages apart share few sets of a cache, which
+   matters where no input has rows that the CPU reads ahead. */
 static size_t columns_of(const struct panels *panels)
 {
     const int inner = panels->operands.axes - 1;
-    size_t arrays = 0, transposed = 0, most = MAX_COLUMNS;
+    size_t arrays = 0, transposed = 0, step = 0; /* the longest of whole pages */
 
     if (!panels->prefetched)
         return least(MAX_COLUMNS, MAX_PANEL / panels->rows / panels->itemsize);
     for (int i = 0; i < panels->operands.n_operands - 1; i++) {
-        const size_t step = (size_t)fastrelu_magnitude(panels->operands.steps[inner][i]);
+        const size_t own = (size_t)fastrelu_magnitude(panels->operands.steps[inner][i]);
         arrays += panels->steps[i] != 0;
         if (panels->transposed >> i & 1) {
             transposed++;
-            if (step % PAGE == 0)
-                most = least(most, SHARED_SETS / (step * panels->itemsize));
+            if (own % PAGE == 0 && own > step)
+                step = own;
         }
     }
     const size_t held = arrays + (panels->stores == FASTRELU_ORDINARY); /* and the output */
     const int halved = (panels->itemsize >= 4 && (transposed > 1 || held > 2)) ||
                        (panels->itemsize == 8 && held > 1);
-    const size_t columns = halved ? MAX_COLUMNS / 2 : MAX_COLUMNS;
-    if (transposed < arrays || most > columns)
-        return columns;
-    return most < MIN_COLUMNS ? MIN_COLUMNS : most;
+    size_t columns = halved ? MAX_COLUMNS / 2 : MAX_COLUMNS;
+    while (transposed == arrays && columns * step * panels->itemsize > SHARED_SETS &&
+           columns / 2 >= MIN_COLUMNS && columns / 2 * panels->itemsize >= FASTRELU_CACHE_LINE)
+        columns /= 2;
+    return columns;
 }
 
 /* How many rows of a cache line lie before the first row. */

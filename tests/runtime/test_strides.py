@@ -85,6 +85,21 @@ def transposed_cases():
     ]
 
 
+@pytest.mark.parametrize("pages", [1, 2, 3, 5, 6, 7, 9, 17])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_columns_that_lie_pages_apart(pages, threads, chunked, random_values):
+    chunked(threads, True)
+    for dtype in "bhfd":
+        memory = np.zeros((192, pages * 4096), np.uint8).view(dtype)
+        memory[:, :100] = random_values(dtype, 19_200, 1).reshape(192, 100)
+        x = memory[:, :100].T
+        for name, functions in fastrelu.implementations.items():
+            out = np.empty(x.shape, dtype)
+            with np.errstate(invalid="ignore"):
+                expected = np.maximum(0, x)
+            np.testing.assert_array_equal(functions.relu(x, out=out), expected, name)
+
+
 @every_kernel(SOME_TYPES, EVERY_LOOP)
 def test_inputs_that_lie_along_another_axis(
     operation, ufunc, oracle, n_inputs, chunked, random_values, assert_same_bits, dtype

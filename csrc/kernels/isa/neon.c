@@ -17,9 +17,9 @@ static int runs_here(void) { return 1; }
 
 #define HAS_MAXIMUM
 
-/* Sums wrap by unsigned intrinsics: gcc takes signed ones for sums that do not overflow. */
 #define HAS_INTERLEAVE
 
+/* Sums wrap by unsigned intrinsics: gcc takes signed ones for sums that do not overflow. */
 #define PRIMITIVES(S, W, N)                                                                       \
     typedef int##W##x##N##_t S##W;                                                                \
     typedef uint##W##x##N##_t S##_mask##W;                                                        \

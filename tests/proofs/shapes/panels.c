@@ -12,6 +12,7 @@ enum { BESIDE = 64, MOST_ELEMENTS = 1 << 19 };
 
 static char *memory[FASTRELU_MAX_OPERANDS], *all_zero;
 static size_t calls;
+static int streams_lines, is_torn; /* what a streaming kernel must get, and whether it did not */
 static const char *what;
 
 static uint64_t load(const char *p, size_t itemsize)
@@ -42,16 +43,24 @@ static uint64_t value_of(const uint64_t inputs[], int n)
             memcpy(out, &sum, itemsize);                                                         \
         }                                                                                        \
     }
-LOOP(1, 1)
-LOOP(2, 1)
-LOOP(4, 1)
-LOOP(8, 1)
-LOOP(1, 2)
-LOOP(2, 2)
-LOOP(4, 2)
-LOOP(8, 2)
+#define STREAM(itemsize, inputs)                                                                   \
+    static void stream_##itemsize##_##inputs(char *const args[], const ptrdiff_t steps[],          \
+                                             size_t n)                                             \
+    {                                                                                              \
+        is_torn |=                                                                                 \
+            streams_lines && (n * itemsize % FASTRELU_CACHE_LINE || (uintptr_t)args[inputs] % 16); \
+        add_##itemsize##_##inputs(args, steps, n);                                                 \
+    }
+#define LOOPS(inputs) LOOP(1, inputs) LOOP(2, inputs) LOOP(4, inputs) LOOP(8, inputs)
+#define STREAMS(inputs) STREAM(1, inputs) STREAM(2, inputs) STREAM(4, inputs) STREAM(8, inputs)
+LOOPS(1)
+LOOPS(2)
+STREAMS(1)
+STREAMS(2)
 static fastrelu_loop *const loops[2][4] = {{add_1_1, add_2_1, add_4_1, add_8_1},
                                            {add_1_2, add_2_2, add_4_2, add_8_2}};
+static fastrelu_loop *const streams[2][4] = {{stream_1_1, stream_2_1, stream_4_1, stream_8_1},
+                                             {stream_1_2, stream_2_2, stream_4_2, stream_8_2}};
 
 /* That of each instruction set in turn. */
 static fastrelu_transpose *transpose_of(size_t itemsize)
@@ -68,9 +77,10 @@ static fastrelu_transpose *transpose_of(size_t itemsize)
 
 static struct fastrelu_kernel kernel_of(int inputs, size_t itemsize)
 {
-    fastrelu_loop *const loop = loops[inputs - 1][__builtin_ctz((unsigned)itemsize)];
+    const int width = __builtin_ctz((unsigned)itemsize);
+    fastrelu_loop *const loop = loops[inputs - 1][width];
     return (struct fastrelu_kernel){.contiguous = loop,
-                                    .streaming = loop,
+                                    .streaming = streams[inputs - 1][width],
                                     .strided = loop,
                                     .transpose = transpose_of(itemsize),
                                     .itemsize = itemsize,
@@ -224,6 +234,39 @@ static void check_panels(size_t itemsize, size_t most)
             check_panel(itemsize, groups[i], groups[j], 1 + (int)(j % 3), 1, (int)(i % 2), 1);
 }
 
+/* Columns of the inputs that are so many pages apart, rows of the output that are whole lines. */
+static void check_pages(size_t itemsize, size_t pages, int transposed, size_t over)
+{
+    enum { ROWS = 100, COLUMNS = 192 };
+    const struct fastrelu_kernel kernel = kernel_of(2, itemsize);
+    const ptrdiff_t size = (ptrdiff_t)itemsize;
+    struct fastrelu_operands operands = {.n_operands = 3, .axes = 2, .shape = {ROWS, COLUMNS}};
+
+    what = "columns that are pages apart";
+    for (int i = 0; i < 3; i++) {
+        const int along = i < 2 && transposed >> i & 1;
+        operands.args[i] = memory[i < 2 ? i : FASTRELU_MAX_OPERANDS - 1] + BESIDE + over;
+        operands.steps[0][i] = along ? size : COLUMNS * size;
+        operands.steps[1][i] = along ? (ptrdiff_t)pages * 4096 : size;
+    }
+    calls++;
+    streams_lines = 1;
+    if (!fastrelu_execute_transposed(&kernel, &operands, SIZE_MAX, threads, FASTRELU_STREAM_ALL))
+        print(&operands, itemsize, "panels are not taken");
+    compare(&operands, itemsize);
+    if (is_torn)
+        print(&operands, itemsize, "less than whole lines are streamed");
+    streams_lines = is_torn = 0;
+}
+
+static void check_all_pages(size_t itemsize)
+{
+    for (size_t pages = 1; pages <= 5; pages++)
+        for (int transposed = 1; transposed < 4; transposed++)
+            for (size_t over = 0; over < 64; over += 16)
+                check_pages(itemsize, pages, transposed, over);
+}
+
 int main(int argc, char **argv)
 {
     const int larger = wants_larger(argc, argv);
@@ -247,6 +290,7 @@ int main(int argc, char **argv)
             fastrelu_current_thresholds = threads == 1 ? one_thread : chunked;
             check_all_tiles(itemsize, most_rows, most_bytes);
             check_places_of_tiles(itemsize);
+            check_all_pages(itemsize);
             if (threads > 1)
                 check_panels(itemsize, most);
         }
