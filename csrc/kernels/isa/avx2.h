@@ -11,6 +11,7 @@
 #endif
 
 #define HAS_INTERLEAVE
+#define HAS_PIECES
 
 #define AVX2_PRIMITIVES(S, W, N, SET1)                                                          \
     typedef __m256i S##W, S##_mask##W;                                                          \

@@ -33,14 +33,6 @@ static int runs_here(void) { return 1; }
     {                                                                                             \
         STORE##N(W, p, step, a, 0);                                                               \
     }                                                                                             \
-    INLINE S##W S##_load_pieces##W(const char *p, ptrdiff_t distance)                             \
-    {                                                                                             \
-        return (void)distance, S##_load##W(p);                                                    \
-    }                                                                                             \
-    INLINE void S##_store_pieces##W(char *p, ptrdiff_t distance, S##W a)                          \
-    {                                                                                             \
-        (void)distance, S##_store##W(p, a);                                                       \
-    }                                                                                             \
     INLINE S##W S##_interleave_low##W(S##W a, S##W b) { return vzip1q_s##W(a, b); }               \
     INLINE S##W S##_interleave_high##W(S##W a, S##W b) { return vzip2q_s##W(a, b); }              \
     INLINE S##W S##_set1##W(int##W##_t a) { return vdupq_n_s##W(a); }                             \

@@ -40,14 +40,6 @@ INLINE __m128i greater64(__m128i a, __m128i b)
         const S##_lanes##W lanes = (S##_lanes##W)a;                                               \
         STORE##N(W, p, step, lanes, 0);                                                           \
     }                                                                                             \
-    INLINE S##W S##_load_pieces##W(const char *p, ptrdiff_t distance)                             \
-    {                                                                                             \
-        return (void)distance, S##_load##W(p);                                                    \
-    }                                                                                             \
-    INLINE void S##_store_pieces##W(char *p, ptrdiff_t distance, S##W a)                          \
-    {                                                                                             \
-        (void)distance, S##_store##W(p, a);                                                       \
-    }                                                                                             \
     INLINE S##W S##_interleave_low##W(S##W a, S##W b) { return _mm_unpacklo_epi##W(a, b); }       \
     INLINE S##W S##_interleave_high##W(S##W a, S##W b) { return _mm_unpackhi_epi##W(a, b); }      \
     INLINE S##W S##_set1##W(int##W##_t a)                                                         \
