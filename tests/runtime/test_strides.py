@@ -94,7 +94,7 @@ def test_columns_that_lie_pages_apart(pages, threads, chunked, random_values):
         memory[:, :100] = random_values(dtype, 19_200, 1).reshape(192, 100)
         x = memory[:, :100].T
         for name, functions in fastrelu.implementations.items():
-            out = np.empty(x.shape, dtype)
+            out = np.full(x.shape, 99, dtype)
             with np.errstate(invalid="ignore"):
                 expected = np.maximum(0, x)
             np.testing.assert_array_equal(functions.relu(x, out=out), expected, name)
