@@ -142,6 +142,32 @@ FLOAT_MUL_UNLESS(vec, 32, ps)
 FLOAT_MUL_UNLESS(vec, 64, pd)
 #endif
 
+#define HAS_QUARTERS
+
+#define INTERLEAVE_LANES(W)                                  \
+    INLINE vec##W vec_interleave_low##W(vec##W a, vec##W b)  \
+    {                                                        \
+        return _mm512_unpacklo_epi##W(a, b);                 \
+    }                                                        \
+    INLINE vec##W vec_interleave_high##W(vec##W a, vec##W b) \
+    {                                                        \
+        return _mm512_unpackhi_epi##W(a, b);                 \
+    }
+
+INTERLEAVE_LANES(32)
+
+INLINE void vec_transpose_quarters(__m512i *a, __m512i *b, __m512i *c, __m512i *d)
+{
+    const __m512i even = _mm512_shuffle_i32x4(*a, *b, _MM_SHUFFLE(2, 0, 2, 0));
+    const __m512i odd = _mm512_shuffle_i32x4(*a, *b, _MM_SHUFFLE(3, 1, 3, 1));
+    const __m512i even2 = _mm512_shuffle_i32x4(*c, *d, _MM_SHUFFLE(2, 0, 2, 0));
+    const __m512i odd2 = _mm512_shuffle_i32x4(*c, *d, _MM_SHUFFLE(3, 1, 3, 1));
+    *a = _mm512_shuffle_i32x4(even, even2, _MM_SHUFFLE(2, 0, 2, 0));
+    *b = _mm512_shuffle_i32x4(odd, odd2, _MM_SHUFFLE(2, 0, 2, 0));
+    *c = _mm512_shuffle_i32x4(even, even2, _MM_SHUFFLE(3, 1, 3, 1));
+    *d = _mm512_shuffle_i32x4(odd, odd2, _MM_SHUFFLE(3, 1, 3, 1));
+}
+
 AVX2_REGISTER(gather)
 AVX2_INTEGERS(gather)
 
