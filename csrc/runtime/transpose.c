@@ -12,6 +12,7 @@ enum {
     MAX_PANEL = 1 << 14, /* bytes: half of a first cache */
     MAX_COLUMNS = 128,
     MIN_COLUMNS = 32,
+    CUT_LINES = 8,         /* in the columns of a panel, one of which is read more */
     PAGE = 1 << 12,        /* lines so far apart are in one set of a first cache */
     SHARED_SETS = 1 << 22, /* most columns by step by itemsize, where columns are pages apart */
     MIN_ELEMENTS = 1 << 12,
@@ -34,9 +35,13 @@ struct panels {
                          line of the output */
     size_t rows_over; /* rows that the first of a column lacks: others begin with a cache line of
                          the first transposed input */
-    int narrow;       /* rows are too short for the loop: it runs along the columns */
-    int transposed;   /* bit i: input i is */
-    int prefetched;   /* panels to come, whose columns are cache lines of the transposed inputs */
+    int has_rows_of_lines; /* of the output: all begin at the same place of a cache line */
+    int cut;        /* rows of a panel begin and end with a cache line of the output, by columns of
+                       the panels beside it */
+    int follow;     /* each row is followed by the next: its last line is cut from that one */
+    int narrow;     /* rows are too short for the loop: it runs along the columns */
+    int transposed; /* bit i: input i is */
+    int prefetched; /* panels to come, whose columns are cache lines of the transposed inputs */
     enum fastrelu_stores stores;
     ptrdiff_t steps[FASTRELU_MAX_OPERANDS]; /* as the loop meets them */
     struct fastrelu_operands operands;
@@ -54,21 +59,40 @@ static void execute_narrow_panel(const struct panels *panels, char *args[], size
     }
 }
 
-/* Transposes some columns of a panel. */
+/* Where a panel lies on the innermost two axes, and how many columns its rows may take behind. */
+struct place {
+    size_t row, rows, column, columns, beyond;
+};
+
+static size_t columns_behind(const struct panels *panels, const struct place *place)
+{
+    return panels->operands.shape[panels->operands.axes - 1] - place->column - place->columns;
+}
+
+/* Transposes some columns of a panel. Columns behind the last are the first, a row below. */
 static void transpose_columns(const struct panels *panels, char *const args[], char *const to[],
-                              size_t rows, size_t columns, size_t column, size_t n)
+                              const struct place *place, size_t rows, size_t column, size_t n)
 {
     const int inner = panels->operands.axes - 1;
-    const ptrdiff_t width = (ptrdiff_t)(columns * panels->itemsize);
+    const ptrdiff_t all = (ptrdiff_t)panels->operands.shape[inner];
+    const ptrdiff_t width = (ptrdiff_t)((place->columns + place->beyond) * panels->itemsize);
+    const size_t behind = place->columns + columns_behind(panels, place);
+    const size_t parts[] = {column < behind ? least(behind - column, n) : 0, n};
 
     for (int i = 0; i < panels->operands.n_operands - 1; i++)
         if (panels->transposed >> i & 1) {
             const ptrdiff_t step = panels->operands.steps[inner - 1][i];
             const ptrdiff_t column_step = panels->operands.steps[inner][i];
             const ptrdiff_t first = step < 0 ? (ptrdiff_t)rows - 1 : 0;
-            panels->kernel->transpose(
-                to[i] + first * width + column * panels->itemsize, step < 0 ? -width : width,
-                args[i] + first * step + (ptrdiff_t)column * column_step, column_step, rows, n);
+            size_t done = 0;
+            for (int part = 0; part < 2; done = parts[part++])
+                if (parts[part] > done)
+                    panels->kernel->transpose(
+                        to[i] + first * width + (column + done) * panels->itemsize,
+                        step < 0 ? -width : width,
+                        args[i] + (first + part) * step +
+                            ((ptrdiff_t)(column + done) - part * all) * column_step,
+                        column_step, rows, parts[part] - done);
         }
 }
 
@@ -87,12 +111,14 @@ static void add_ahead(struct ahead list[], int *n, const char *from, ptrdiff_t s
 
 /* Of transposed inputs some columns of the panel after the next: their last lines, since the next
    one has touched those before. Of others a row of the next. Returns how many. */
-static int list_ahead(const struct panels *panels, char *const next[], size_t columns, size_t rows,
-                      size_t rows_after, struct ahead list[])
+static int list_ahead(const struct panels *panels, char *const next[], const struct place *place,
+                      size_t rows, size_t rows_after, struct ahead list[])
 {
     const int out = panels->operands.n_operands - 1, inner = panels->operands.axes - 1;
+    const size_t columns = place->columns + place->beyond;
     const size_t share = (columns + panels->rows - 1) / panels->rows;
-    const ptrdiff_t width = (ptrdiff_t)(columns * panels->itemsize), line = FASTRELU_CACHE_LINE;
+    const ptrdiff_t width = (ptrdiff_t)(place->columns * panels->itemsize),
+                    line = FASTRELU_CACHE_LINE;
     int n = 0;
 
     for (int i = 0; i <= out; i++) {
@@ -109,9 +135,10 @@ static int list_ahead(const struct panels *panels, char *const next[], size_t co
             add_ahead(list, &n, next[i], line, row_step,
                       (size_t)(((ptrdiff_t)over + width + line - 1) / line));
         else if (panels->stores == FASTRELU_STREAM_LINES) {
-            if (over)
+            if (over && !(panels->cut && (place->column > 0 || panels->follow)))
                 add_ahead(list, &n, next[i], 0, row_step, 1);
-            if ((over + (uintptr_t)width) % FASTRELU_CACHE_LINE)
+            if ((over + (uintptr_t)width) % FASTRELU_CACHE_LINE &&
+                !(panels->cut && (columns_behind(panels, place) > 0 || panels->follow)))
                 add_ahead(list, &n, next[i] + width, 0, row_step, 1);
         }
     }
@@ -129,30 +156,68 @@ ALWAYS_INLINE void prefetch(struct ahead list[], int n)
     }
 }
 
+static size_t columns_to_line(const struct panels *panels, const char *p)
+{
+    return -(uintptr_t)p % FASTRELU_CACHE_LINE / panels->itemsize;
+}
+
+/* A row of a panel, from the first cache line of the output that begins in it, and to the end of
+   the last one. */
+static void execute_cut_row(const struct panels *panels, char *const args[],
+                            const struct place *place, size_t row)
+{
+    const int out = panels->operands.n_operands - 1, inner = panels->operands.axes - 1;
+    const int has_before = place->column > 0 || (panels->follow && row > 0);
+    const int has_next = panels->follow && row + 1 < panels->operands.shape[inner - 1];
+    const size_t most = has_next ? SIZE_MAX : place->columns + columns_behind(panels, place);
+    const size_t first = has_before ? columns_to_line(panels, args[out]) : 0;
+    const char *const behind = args[out] + place->columns * panels->itemsize;
+    const size_t end = least(place->columns + columns_to_line(panels, behind), most);
+    char *own[FASTRELU_MAX_OPERANDS];
+
+    if (first >= end)
+        return;
+    for (int i = 0; i <= out; i++)
+        own[i] = args[i] + (ptrdiff_t)first * panels->steps[i];
+    if (panels->stores == FASTRELU_STREAM_LINES)
+        fastrelu_stream(panels->kernel, own, panels->steps, end - first);
+    else
+        panels->loop(own, panels->steps, end - first);
+}
+
 /* Panels below each other, the first of n rows. Where each transposes the next in slices between
    its rows, into the other half of a buffer, the CPU loads the one while it stores the other. */
-static void execute_panels(const struct panels *panels, char *args[], size_t rows, size_t columns,
-                           size_t n)
+static void execute_panels(const struct panels *panels, char *args[], struct place place, size_t n)
 {
     _Alignas(FASTRELU_CACHE_LINE) char buffers[FASTRELU_MAX_OPERANDS - 1][MAX_PANEL];
     const int out = panels->operands.n_operands - 1, inner = panels->operands.axes - 1;
     const ptrdiff_t *const row_steps = panels->operands.steps[inner - 1];
+    const size_t width = place.columns * panels->itemsize;
+    const size_t behind = columns_behind(panels, &place);
     const int has_lines =
-        (((uintptr_t)args[out] | columns * panels->itemsize) % FASTRELU_CACHE_LINE) == 0;
+        panels->has_rows_of_lines && ((uintptr_t)args[out] | width) % FASTRELU_CACHE_LINE == 0;
     const int streams = panels->stores == FASTRELU_STREAM_LINES;
+    const int cut = panels->cut && (!panels->has_rows_of_lines || place.column == 0 || behind == 0);
     fastrelu_loop *const loop = streams && has_lines ? panels->kernel->streaming : panels->loop;
     char *own[FASTRELU_MAX_OPERANDS], *to[FASTRELU_MAX_OPERANDS];
     ptrdiff_t next[FASTRELU_MAX_OPERANDS];
 
+    if (cut) {
+        place.beyond = panels->has_rows_of_lines ? columns_to_line(panels, args[out] + width)
+                                                 : FASTRELU_CACHE_LINE / panels->itemsize;
+        if (!panels->follow)
+            place.beyond = least(place.beyond, behind);
+    }
+    const size_t columns = place.columns + place.beyond;
     for (int i = 0; i <= out; i++) {
         const int transposed = panels->transposed >> i & 1;
         next[i] = transposed ? (ptrdiff_t)(columns * panels->itemsize) : row_steps[i];
         to[i] = transposed ? buffers[i] : NULL;
     }
-    transpose_columns(panels, args, to, n, columns, 0, columns);
+    transpose_columns(panels, args, to, &place, n, 0, columns);
     for (int half = 1; n > 0; half = !half) {
-        const size_t below = least(panels->rows, rows - n);
-        const size_t after = least(panels->rows, rows - n - below);
+        const size_t below = least(panels->rows, place.rows - n);
+        const size_t after = least(panels->rows, place.rows - n - below);
         size_t done = below ? 0 : columns;
         for (int i = 0; i <= out; i++) {
             own[i] = to[i] ? to[i] : args[i];
@@ -162,10 +227,12 @@ static void execute_panels(const struct panels *panels, char *args[], size_t row
         }
         struct ahead list[FASTRELU_MAX_OPERANDS + 1];
         const int n_ahead = panels->prefetched && below > 0
-                                ? list_ahead(panels, args, columns, below, after, list)
+                                ? list_ahead(panels, args, &place, below, after, list)
                                 : 0;
         for (size_t row = 1; row <= n; row++) {
-            if (streams && !has_lines)
+            if (cut)
+                execute_cut_row(panels, own, &place, place.row + row - 1);
+            else if (streams && !has_lines)
                 fastrelu_stream(panels->kernel, own, panels->steps, columns);
             else
                 loop(own, panels->steps, columns);
@@ -176,10 +243,11 @@ static void execute_panels(const struct panels *panels, char *args[], size_t row
                  done < columns && (row == n || (done + panels->slice) * n <= row * columns);
                  done += taken) {
                 taken = least(panels->slice, columns - done);
-                transpose_columns(panels, args, to, below, columns, done, taken);
+                transpose_columns(panels, args, to, &place, below, done, taken);
             }
         }
-        rows -= n;
+        place.row += n;
+        place.rows -= n;
         n = below;
     }
 }
@@ -193,9 +261,10 @@ static void execute_group(const void *context, size_t number)
     const size_t in_row = (width + panels->columns - 1) / panels->columns;
     const size_t panel = number % in_row * panels->columns;
     const size_t from = panel > panels->over ? panel - panels->over : 0;
-    const size_t columns = least(panel + panels->columns, width) - panels->over - from;
+    struct place place = {.column = from,
+                          .columns = least(panel + panels->columns, width) - panels->over - from};
     char *args[FASTRELU_MAX_OPERANDS];
-    size_t rows = 1, first_rows = 1;
+    size_t first_rows = 1;
 
     for (int i = 0; i < operands->n_operands; i++)
         args[i] = operands->args[i] + (ptrdiff_t)from * operands->steps[inner][i];
@@ -209,23 +278,24 @@ static void execute_group(const void *context, size_t number)
         const size_t group = number % groups * most, first = group > over ? group - over : 0;
         number /= groups;
         if (is_rows) {
-            rows = least(group + most, end) - over - first;
-            first_rows = least(panels->rows - (group ? 0 : over), rows);
+            place.row = first;
+            place.rows = least(group + most, end) - over - first;
+            first_rows = least(panels->rows - (group ? 0 : over), place.rows);
         }
         for (int i = 0; i < operands->n_operands; i++)
             args[i] += (ptrdiff_t)first * operands->steps[axis][i];
     }
     if (panels->narrow)
-        for (size_t n; rows > 0; rows -= n) {
+        for (size_t n; place.rows > 0; place.rows -= n) {
             char *of_panel[FASTRELU_MAX_OPERANDS];
-            n = least(panels->rows, rows);
+            n = least(panels->rows, place.rows);
             memcpy(of_panel, args, sizeof args);
-            execute_narrow_panel(panels, of_panel, n, columns);
+            execute_narrow_panel(panels, of_panel, n, place.columns);
             for (int i = 0; i < operands->n_operands; i++)
                 args[i] += (ptrdiff_t)n * operands->steps[inner - 1][i];
         }
     else
-        execute_panels(panels, args, rows, columns, first_rows);
+        execute_panels(panels, args, place, first_rows);
     if (panels->stores != FASTRELU_ORDINARY)
         FENCE_STREAM();
 }
@@ -257,6 +327,40 @@ static int has_rows_of_lines(const struct fastrelu_operands *operands)
         if (operands->steps[axis][operands->n_operands - 1] % FASTRELU_CACHE_LINE != 0)
             return 0;
     return 1;
+}
+
+/* Whether each row of the output is followed by the next, and those of the other operands are. */
+static int rows_follow(const struct panels *panels)
+{
+    const struct fastrelu_operands *operands = &panels->operands;
+    const int inner = operands->axes - 1;
+    const ptrdiff_t columns = (ptrdiff_t)operands->shape[inner];
+
+    for (int i = 0; i < operands->n_operands; i++)
+        if (!(panels->transposed >> i & 1) &&
+            operands->steps[inner - 1][i] != columns * operands->steps[inner][i])
+            return 0;
+    return 1;
+}
+
+/* A line that two panels, or two rows, share is written twice, and read from memory before each
+   time. Cut rows, of which each takes whole lines, cost more columns in a panel. */
+static void cut_rows(struct panels *panels)
+{
+    const size_t line = FASTRELU_CACHE_LINE / panels->itemsize;
+
+    panels->has_rows_of_lines = has_rows_of_lines(&panels->operands);
+    panels->follow = rows_follow(panels);
+    if (panels->has_rows_of_lines)
+        panels->cut = panels->over > 0 && panels->follow;
+    else if (panels->stores == FASTRELU_STREAM_LINES) {
+        panels->cut = panels->prefetched && panels->columns >= CUT_LINES * line;
+        if (panels->cut) {
+            panels->columns -= line;
+            panels->over = 0;
+        } else
+            panels->stores = FASTRELU_ORDINARY;
+    }
 }
 
 /* Bands of rows for each thread, unless they would be too low for panels to follow each other. */
@@ -343,23 +447,24 @@ int fastrelu_execute_transposed(const struct fastrelu_kernel *kernel,
         }
     }
     panels.narrow = shape[inner] < MIN_SIDE;
+    const int contiguous = !panels.narrow && fastrelu_is_contiguous(kernel, panels.steps);
     panels.loop = kernel->strided;
     if (panels.narrow) {
         memcpy(panels.steps, operands->steps[row_axis], sizeof panels.steps);
         panels.over = 0;
-    } else if (fastrelu_is_contiguous(kernel, panels.steps)) {
-        panels.stores = stores == FASTRELU_STREAM_LINES && !has_rows_of_lines(operands)
-                            ? FASTRELU_ORDINARY
-                            : stores;
+    } else if (contiguous) {
+        panels.stores = stores;
         panels.loop = stores == FASTRELU_STREAM_ALL ? kernel->streaming : kernel->contiguous;
     }
-    panels.rows = panels.prefetched      ? FASTRELU_CACHE_LINE / kernel->itemsize
+    panels.rows = panels.narrow          ? NARROW_ROWS
+                  : panels.prefetched    ? FASTRELU_CACHE_LINE / kernel->itemsize
                   : kernel->itemsize < 4 ? 64
                                          : 32;
-    if (panels.narrow)
-        panels.rows = NARROW_ROWS;
     panels.columns = panels.narrow ? MIN_SIDE : columns_of(&panels);
-    panels.slice = panels.prefetched ? panels.columns / 2 : panels.columns;
+    panels.slice = panels.prefetched && panels.stores != FASTRELU_ORDINARY ? panels.columns / 2
+                                                                           : panels.columns;
+    if (contiguous)
+        cut_rows(&panels);
     if (panels.prefetched && !panels.narrow)
         panels.rows_over = rows_over(&panels);
     const size_t below = (shape[row_axis] + panels.rows_over + panels.rows - 1) / panels.rows;

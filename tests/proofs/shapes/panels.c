@@ -176,9 +176,10 @@ static void check_places_of_tiles(size_t itemsize)
         check_tiles(itemsize, 5, n, n * itemsize % 64, 1, 0, 0);
 }
 
-/* Panels: inputs whose bit is set in `transposed` lie along the rows. */
+/* Panels: inputs whose bit is set in `transposed` lie along the rows. So many elements lie between
+   rows of the output, whose elements lie so many steps apart. */
 static void check_panel(size_t itemsize, size_t rows, size_t columns, int transposed, size_t outer,
-                        int reversed, int large)
+                        int reversed, int large, size_t gap, size_t apart, size_t over)
 {
     const struct fastrelu_kernel kernel = kernel_of(2, itemsize);
     const ptrdiff_t size = (ptrdiff_t)itemsize;
@@ -192,21 +193,43 @@ static void check_panel(size_t itemsize, size_t rows, size_t columns, int transp
     for (int i = 0; i < 3; i++) {
         ptrdiff_t *const of = &operands.steps[0][i];
         const int along = i < 2 && transposed >> i & 1;
-        const ptrdiff_t row = along ? size : size * (ptrdiff_t)columns + (i == 2 ? size : 0);
-        of[0] = size * (ptrdiff_t)(rows * (columns + 1));
+        const ptrdiff_t step = size * (ptrdiff_t)(i == 2 ? apart : 1);
+        const ptrdiff_t row = along ? size : step * (ptrdiff_t)(columns + (i == 2 ? gap : 0));
+        of[0] = step * (ptrdiff_t)(rows * (columns + gap));
         of[(axes - 2) * FASTRELU_MAX_OPERANDS] = along && reversed ? -row : row;
-        of[(axes - 1) * FASTRELU_MAX_OPERANDS] = along ? size * (ptrdiff_t)rows : size;
+        of[(axes - 1) * FASTRELU_MAX_OPERANDS] = along ? size * (ptrdiff_t)rows : step;
         operands.args[i] = memory[i < 2 ? i : FASTRELU_MAX_OPERANDS - 1] + BESIDE +
                            (along && reversed ? row * (ptrdiff_t)(rows - 1) : 0) +
                            (i < 2 ? itemsize * (3 * rows + columns) % 64 : 0);
     }
-    operands.args[2] += itemsize * (rows + columns) % 64;
+    operands.args[2] += over;
     calls++;
     if (fastrelu_execute_transposed(&kernel, &operands, large ? SIZE_MAX : 0, threads,
                                     (enum fastrelu_stores)((rows + columns) % 3)))
         compare(&operands, itemsize);
     else
         print(&operands, itemsize, "panels are not taken");
+}
+
+static void check_panel_with_gaps(size_t itemsize, size_t rows, size_t columns, int transposed,
+                                  size_t outer, int reversed, int large)
+{
+    check_panel(itemsize, rows, columns, transposed, outer, reversed, large, 1, 1,
+                itemsize * (rows + columns) % 64);
+}
+
+/* Rows of whole cache lines behind each other, which begin within one. */
+static void check_rows_of_lines(size_t itemsize)
+{
+    static const size_t widths[] = {2, 3, 5, 9, 18};
+    const size_t places[] = {itemsize, 16, 48, 64 - itemsize};
+
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < 4; j++)
+            for (int transposed = 1; transposed < 4; transposed++)
+                for (size_t rows = 256; rows <= 258; rows++)
+                    check_panel(itemsize, rows, widths[i] * 64 / itemsize, transposed, rows % 2 + 1,
+                                j % 2, rows > 256, 0, rows == 257 ? 3 : 1, places[j]);
 }
 
 static void check_panels(size_t itemsize, size_t most)
@@ -217,21 +240,24 @@ static void check_panels(size_t itemsize, size_t most)
     for (size_t rows = 16; rows <= most; rows++)
         for (size_t columns = 16; columns <= most; columns++)
             if (rows * columns >= 4096)
-                check_panel(itemsize, rows, columns, 1 + (int)(columns % 3), 1, (int)(rows % 2),
-                            (int)(rows / 2 % 2));
+                check_panel_with_gaps(itemsize, rows, columns, 1 + (int)(columns % 3), 1,
+                                      (int)(rows % 2), (int)(rows / 2 % 2));
     for (size_t columns = 2; columns < 16; columns++)
         for (size_t rows = 2048; rows <= 2064; rows++)
             for (int transposed = 1; transposed < 4; transposed++)
-                check_panel(itemsize, rows, columns, transposed, 1 + rows % 3, (int)(rows % 2), 0);
+                check_panel_with_gaps(itemsize, rows, columns, transposed, 1 + rows % 3,
+                                      (int)(rows % 2), 0);
     for (size_t side = 30; side <= 70; side++)
         for (int transposed = 1; transposed < 4; transposed++)
             for (int reversed = 0; reversed < 2; reversed++) {
-                check_panel(itemsize, side, 137, transposed, 1 + side % 3, reversed, 0);
-                check_panel(itemsize, 137, side, transposed, 1 + side % 3, reversed, 0);
+                check_panel_with_gaps(itemsize, side, 137, transposed, 1 + side % 3, reversed, 0);
+                check_panel_with_gaps(itemsize, 137, side, transposed, 1 + side % 3, reversed, 0);
             }
     for (size_t i = 0; i < GROUPS; i++)
         for (size_t j = 0; j < GROUPS; j++)
-            check_panel(itemsize, groups[i], groups[j], 1 + (int)(j % 3), 1, (int)(i % 2), 1);
+            for (size_t gap = 0; gap < 2; gap++)
+                check_panel(itemsize, groups[i], groups[j], 1 + (int)(j % 3), 1, (int)(i % 2), 1,
+                            gap, 1, itemsize * (groups[i] + groups[j]) % 64);
 }
 
 /* Columns of the inputs that are so many pages apart, rows of the output that are whole lines. */
@@ -291,6 +317,7 @@ int main(int argc, char **argv)
             check_all_tiles(itemsize, most_rows, most_bytes);
             check_places_of_tiles(itemsize);
             check_all_pages(itemsize);
+            check_rows_of_lines(itemsize);
             if (threads > 1)
                 check_panels(itemsize, most);
         }
