@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/compiler.h"
+#include "runtime/short_rows.h"
 #include "runtime/threads.h"
 #include "runtime/transpose.h"
 
@@ -15,7 +16,7 @@ enum {
     STREAM_ALIGNMENT = 16,
     MIN_STREAM_LINES = 1 << 7, /* bytes of a row of non-temporal stores, of whole cache lines */
     MIN_STREAM = 3 << 10,      /* of any other */
-    MAX_SHORT_ROW = 1 << 12,   /* bytes of a row that is prefetched, and of all that are */
+    MAX_PREFETCHED = 1 << 12,  /* bytes of a row that is prefetched, and of all that are */
     MAX_CHUNK = 1 << 20,       /* some of it stays in a cache until the next call */
     NO_MASK = -1
 };
@@ -39,6 +40,7 @@ struct execution {
         size_t bytes;
     } ahead[FASTRELU_MAX_OPERANDS + 1];
     size_t blocks_per_row, blocks, blocks_per_chunk;
+    const struct fastrelu_short_rows *short_rows; /* several a call; or NULL */
 };
 
 struct row {
@@ -145,7 +147,17 @@ static void execute_chunk(const void *context, size_t chunk)
 
     find_row(execution, first / execution->blocks_per_row, &row);
     size_t n = left < execution->blocks_per_chunk ? left : execution->blocks_per_chunk;
-    if (execution->blocks_per_row == 1)
+    if (execution->short_rows) {
+        const int axis = execution->operands->axes - 2;
+        for (size_t rows; n > 0; n -= rows) {
+            const size_t here = execution->operands->shape[axis] - row.index[axis];
+            rows = n < here ? n : here;
+            fastrelu_execute_short_rows(execution->short_rows, row.args, rows);
+            row.index[axis] += rows - 1;
+            move(row.args, execution->operands->steps[axis], (ptrdiff_t)rows - 1);
+            next_row(execution, &row);
+        }
+    } else if (execution->blocks_per_row == 1)
         for (; n > 0; n--, next_row(execution, &row)) {
             prefetch_row(execution, row.args);
             execute_elements(execution, row.args, execution->n);
@@ -275,7 +287,7 @@ void fastrelu_execute_large_masked(const struct fastrelu_mask_kernel *kernel, ch
 static int has_whole_lines(const struct fastrelu_operands *operands, size_t row_bytes)
 {
     const int out = operands->n_operands - 1;
-    const size_t unit = row_bytes <= MAX_SHORT_ROW ? STREAM_ALIGNMENT : FASTRELU_CACHE_LINE;
+    const size_t unit = row_bytes <= MAX_PREFETCHED ? STREAM_ALIGNMENT : FASTRELU_CACHE_LINE;
     size_t places = (uintptr_t)operands->args[out];
 
     for (int axis = 0; axis < operands->axes - 1; axis++)
@@ -307,7 +319,7 @@ static size_t bytes_of(const struct fastrelu_kernel *kernel,
 static void add_ahead(struct execution *execution, int operand, size_t from, size_t bytes)
 {
     const ptrdiff_t step = execution->operands->steps[execution->operands->axes - 2][operand];
-    const ptrdiff_t rows = (ptrdiff_t)(MAX_SHORT_ROW / execution->row_bytes);
+    const ptrdiff_t rows = (ptrdiff_t)(MAX_PREFETCHED / execution->row_bytes);
     const int i = execution->n_ahead++;
     execution->ahead[i].operand = operand;
     execution->ahead[i].distance = rows * step + (ptrdiff_t)from;
@@ -346,13 +358,24 @@ static void execute_axes(const struct fastrelu_kernel *kernel,
                                   .n = n,
                                   .operands = operands,
                                   .row_bytes = row_bytes};
-    if (fastrelu_is_contiguous(kernel, steps)) {
-        const enum fastrelu_stores stores = stores_of_rows(kernel, operands, bytes, n_threads);
+    const int beyond_caches = bytes >= fastrelu_current_thresholds.streaming_bytes;
+    const int contiguous = fastrelu_is_contiguous(kernel, steps);
+    const enum fastrelu_stores stores =
+        contiguous ? stores_of_rows(kernel, operands, bytes, n_threads) : FASTRELU_ORDINARY;
+    struct fastrelu_short_rows short_rows;
+    if (contiguous && stores != FASTRELU_STREAM_ALL &&
+        fastrelu_are_short_rows(&short_rows, kernel, steps, operands->steps[inner - 1], n,
+                                operands->shape[inner - 1])) {
+        execution.short_rows = &short_rows;
+        short_rows.streams = kernel->streaming && !(short_rows.copied >> inputs & 1) &&
+                             use_streaming_stores(operands->args, inputs, bytes, n_threads);
+        short_rows.rows_ahead = beyond_caches ? (ptrdiff_t)(MAX_PREFETCHED / row_bytes) : 0;
+        execution.fenced = short_rows.streams;
+    } else if (contiguous) {
         execution.loop = stores == FASTRELU_STREAM_ALL ? kernel->streaming : kernel->contiguous;
         execution.streamed = stores == FASTRELU_STREAM_LINES ? kernel : NULL;
         execution.fenced = stores != FASTRELU_ORDINARY;
-        if (row_bytes <= MAX_SHORT_ROW && row_bytes >= kernel->prefetched_row &&
-            bytes >= fastrelu_current_thresholds.streaming_bytes)
+        if (row_bytes <= MAX_PREFETCHED && row_bytes >= kernel->prefetched_row && beyond_caches)
             set_ahead(&execution);
     }
     execute_rows(&execution, rows, kernel->itemsize, n_threads);
@@ -428,8 +451,7 @@ static size_t rows_per_tile(size_t row, size_t rows)
 {
     const size_t wanted = row * rows / 8;
     const size_t bytes = wanted < MIN_TILE ? MIN_TILE : wanted > MAX_TILE ? MAX_TILE : wanted;
-    const size_t lowest_bit = row & -row,
-                 whole = lowest_bit < FASTRELU_CACHE_LINE ? FASTRELU_CACHE_LINE / lowest_bit : 1;
+    const size_t whole = fastrelu_rows_of_lines(row);
     const size_t n = bytes / row / whole * whole;
     return n ? n : bytes / row ? bytes / row : 1;
 }

@@ -50,6 +50,13 @@ static inline int fastrelu_is_contiguous(const struct fastrelu_kernel *kernel,
     return numbers <= 1 && steps[kernel->inputs] == (ptrdiff_t)kernel->itemsize;
 }
 
+/* How many rows of so many bytes fill whole cache lines. */
+static inline size_t fastrelu_rows_of_lines(size_t bytes)
+{
+    const size_t lowest_bit = bytes & -bytes;
+    return lowest_bit < FASTRELU_CACHE_LINE ? FASTRELU_CACHE_LINE / lowest_bit : 1;
+}
+
 /* How rows are written. */
 enum fastrelu_stores {
     FASTRELU_ORDINARY,

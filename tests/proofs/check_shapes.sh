@@ -12,7 +12,7 @@ Linux:
     overlap   the order that overlap.h demands is safe, and no laxer one is
     axes      strides.c keeps each element of the output with its inputs
     chunks    chunks of rows and of masks take every element once
-    panels    tiles and panels do
+    panels    tiles, panels and short rows do
     reductions
               the leaves, columns and chunks of a reduction do
     bounds    kernels touch no byte outside their operands
@@ -60,11 +60,11 @@ build_part() {
     case $1 in
     overlap) build overlap ;;
     axes) build axes csrc/runtime/strides.c ;;
-    chunks) build chunks csrc/runtime/{strides,transpose}.c ;;
+    chunks) build chunks csrc/runtime/{strides,transpose,short_rows}.c ;;
     reductions)
-        build reductions csrc/runtime/{reduce,execute,strides,transpose}.c "${kernels[@]}"
+        build reductions csrc/runtime/{reduce,execute,strides,transpose,short_rows}.c "${kernels[@]}"
         ;;
-    panels) build panels csrc/runtime/{strides,transpose,execute}.c "${kernels[@]}" ;;
+    panels) build panels csrc/runtime/{strides,transpose,short_rows,execute}.c "${kernels[@]}" ;;
     bounds) build bounds "${kernels[@]}" ;;
     esac
 }

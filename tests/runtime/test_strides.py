@@ -193,6 +193,24 @@ def test_rows_at_any_address(n, implementation, dtype, random_values, assert_sam
 
 
 @pytest.mark.parametrize("dtype", ["i1", "f4", "d"])
+@pytest.mark.usefixtures("in_chunks")
+def test_short_rows(implementation, dtype, random_values, assert_same_bits):
+    column = np.arange(50).astype(dtype)[:, None]
+    for n in (2, 3, 7, 16, 40):
+        values = random_values(dtype, 50 * n, n).reshape(50, n)
+        memory = np.ones((2, 50, n + 3), dtype)
+        x, view = memory[..., :n]
+        x[...] = values
+        for out in (np.ones_like(values), view):
+            implementation.relu(x[::-1], out)
+            assert_same_bits(out, reference.relu(values[::-1]))
+            with np.errstate(all="ignore"):
+                implementation.add_relu(x, column, out)
+                assert_same_bits(out, reference.add_relu(values, column))
+        assert (memory[..., n:] == 1).all()
+
+
+@pytest.mark.parametrize("dtype", ["i1", "f4", "d"])
 @pytest.mark.parametrize("shape", [(45, 77, 3), (3, 700, 31), (2, 9, 2100, 5)])
 @pytest.mark.usefixtures("in_chunks")
 def test_short_rows_in_another_order(shape, implementation, dtype, random_values, assert_same_bits):

@@ -1,6 +1,6 @@
-/* Do tiles and panels, which copy inputs on the way to a kernel, take every element once, with its
-   inputs? In memory, with a kernel that adds: an element that is taken twice, or with another
-   input, differs. */
+/* Do tiles, panels and short rows, which copy operands on the way to a kernel, take every element
+   once, with its inputs? In memory, with a kernel that adds: an element that is taken twice, or
+   with another input, differs. */
 
 #include "runtime/execute.h"
 #include "runtime/transpose.h"
@@ -13,6 +13,7 @@ enum { BESIDE = 64, MOST_ELEMENTS = 1 << 19 };
 static char *memory[FASTRELU_MAX_OPERANDS], *all_zero;
 static size_t calls;
 static int streams_lines, is_torn; /* what a streaming kernel must get, and whether it did not */
+static int overwrites;             /* the kernel does not add: its output is a buffer */
 static const char *what;
 
 static uint64_t load(const char *p, size_t itemsize)
@@ -39,7 +40,7 @@ static uint64_t value_of(const uint64_t inputs[], int n)
             for (int j = 0; j < inputs; j++)                                                     \
                 in[j] = load(args[j] + (ptrdiff_t)i * steps[j], itemsize);                       \
             char *const out = args[inputs] + (ptrdiff_t)i * steps[inputs];                       \
-            sum = load(out, itemsize) + value_of(in, inputs);                                    \
+            sum = (overwrites ? 0 : load(out, itemsize)) + value_of(in, inputs);                 \
             memcpy(out, &sum, itemsize);                                                         \
         }                                                                                        \
     }
@@ -293,6 +294,50 @@ static void check_all_pages(size_t itemsize)
                 check_pages(itemsize, pages, transposed, over);
 }
 
+/* Rows of operands whose bit is set in `apart` do not follow each other. */
+static void check_short_rows(size_t itemsize, size_t rows, size_t n, int apart, size_t outer,
+                             int reversed)
+{
+    const struct fastrelu_kernel kernel = kernel_of(2, itemsize);
+    const ptrdiff_t size = (ptrdiff_t)itemsize;
+    const int axes = outer > 1 ? 3 : 2;
+    struct fastrelu_operands operands = {.n_operands = 3, .axes = axes};
+
+    what = "short rows";
+    operands.shape[0] = outer;
+    operands.shape[axes - 2] = rows;
+    operands.shape[axes - 1] = n;
+    for (int i = 0; i < 3; i++) {
+        const ptrdiff_t row = size * (ptrdiff_t)(n + (size_t)(apart >> i & 1) * (1 + rows % 3));
+        operands.steps[0][i] = row * (ptrdiff_t)(rows + 1);
+        operands.steps[axes - 2][i] = reversed && i < 2 ? -row : row;
+        operands.steps[axes - 1][i] = size;
+        operands.args[i] = memory[i < 2 ? i : FASTRELU_MAX_OPERANDS - 1] + BESIDE +
+                           (reversed && i < 2 ? row * (ptrdiff_t)(rows - 1) : 0);
+    }
+    operands.args[2] += itemsize * (rows + n) % 64;
+    overwrites = apart >> 2 & 1;
+    streams_lines = 1;
+    calls++;
+    fastrelu_execute_operands(&kernel, &operands);
+    compare(&operands, itemsize);
+    if (is_torn)
+        print(&operands, itemsize, "less than whole lines are streamed");
+    overwrites = streams_lines = is_torn = 0;
+}
+
+static void check_all_short_rows(size_t itemsize)
+{
+    static const size_t heights[] = {7, 8, 63, 700};
+
+    for (size_t n = 2; n * itemsize <= 264; n += n * itemsize < 72 ? 1 : 5)
+        for (int i = 0; i < 4; i++)
+            for (int apart = 1; apart < 8; apart++)
+                for (int reversed = 0; reversed < 2; reversed++)
+                    check_short_rows(itemsize, heights[i], n, apart, 1 + (n + heights[i]) % 2,
+                                     reversed);
+}
+
 int main(int argc, char **argv)
 {
     const int larger = wants_larger(argc, argv);
@@ -301,6 +346,7 @@ int main(int argc, char **argv)
     static const struct fastrelu_thresholds one_thread = {SIZE_MAX, 1, SIZE_MAX, 1,
                                                           SIZE_MAX, 0, SIZE_MAX};
     static const struct fastrelu_thresholds chunked = {1, 1, 1, 1, SIZE_MAX / 4, 0, SIZE_MAX};
+    static const struct fastrelu_thresholds streaming = {1, 1, 1, 1, 1, 0, 1};
 
     all_zero = calloc(MOST_ELEMENTS, 8);
     for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++) {
@@ -320,13 +366,17 @@ int main(int argc, char **argv)
             check_rows_of_lines(itemsize);
             if (threads > 1)
                 check_panels(itemsize, most);
+            check_all_short_rows(itemsize);
+            fastrelu_current_thresholds = streaming;
+            check_all_short_rows(itemsize);
         }
     printf(
         "    %zu calls, of 1, 2, 4 and 8 bytes\n"
         "    tiles of every row up to %zu bytes by every number of rows up to %zu, of rows up to "
         "6200 bytes, and\n"
         "    at every place of a cache line; every panel of 16 to %zu rows and columns; panels "
-        "up to 600 by 600\n",
+        "up to 600 by 600;\n"
+        "    short rows of up to 264 bytes\n",
         calls, most_bytes, most_rows, most);
     return report_findings();
 }
