@@ -9,6 +9,7 @@
 #include "kernels/compiler.h"
 #include "kernels/half.h"
 #include "runtime/execute.h"
+#include "runtime/short_rows.h"
 #include "runtime/strides.h"
 #include "runtime/threads.h"
 
@@ -19,6 +20,7 @@ enum {
     MAX_COLUMNS = 256,
     FEW_COLUMNS = 32,     /* up to here, dense rows are taken LANES at a time */
     MOST_OF_8_BITS = 128, /* rows that are counted at once: a count of 8 bits holds them */
+    FEW_COUNTED = 16,
     COUNTED_COLUMNS = 64, /* fewer are counted in several rows at a time */
     COUNTED_LEAF = 1 << 13,
     FIRST_COUNTED = 16, /* rows, before the first look whether all units have fired */
@@ -52,6 +54,8 @@ struct work {
     enum rows rows;
     size_t n, columns, outputs;
     ptrdiff_t column_step, out_step;
+    size_t run; /* columns that follow each other, and runs of them, whose steps are these */
+    ptrdiff_t run_step;
     size_t leaf, leaves_per_chunk, chunks, column_chunks;
     size_t first_chunk, unit_chunks, units, units_per_task;
     union sum *partial;           /* by chunk and output, if there are several chunks */
@@ -237,8 +241,8 @@ ALWAYS_INLINE void sum_lanes(const struct work *work, struct workspace *space, c
     char *const elements = space->elements + (is_copied ? n_rows * size : 0);
     if (!is_copied)
         memcpy(elements, x, rest * itemsize);
-    for (size_t i = rest; i < width; i++) /* an element of the threshold is 0 above it */
-        memcpy(elements + i * itemsize, threshold, itemsize);
+    /* An element of the threshold is 0 above it. */
+    copy_run(elements + rest * itemsize, threshold, 0, width - rest, itemsize);
     rows[n_rows++] = elements;
     work->sums(rows, 1, 0, n_rows, width, threshold, (char *)space->sums);
 }
@@ -269,17 +273,27 @@ static size_t lane_at(size_t position)
     return lane;
 }
 
+static int has_copied_rows(const struct work *work)
+{
+    return work->run > 1 || work->column_step != (ptrdiff_t)work->reduction->kernel->itemsize;
+}
+
 /* Rows of one lane at most, whose columns lie next to each other: those, or copies. */
 static const char *const *contiguous_rows(const struct work *work, struct workspace *space,
                                           const char *const rows[], size_t *step, size_t n_rows,
                                           size_t columns)
 {
     const size_t itemsize = work->reduction->kernel->itemsize;
-    if (work->column_step == (ptrdiff_t)itemsize)
+    const size_t run = work->run * itemsize;
+    if (!has_copied_rows(work))
         return rows;
     for (size_t i = 0; i < n_rows; i++) {
         char *const copied = space->elements + i * columns * itemsize;
-        copy_run(copied, rows[i * *step], work->column_step, columns, itemsize);
+        if (work->run > 1)
+            fastrelu_copy_rows(copied, (ptrdiff_t)run, rows[i * *step], work->run_step, run,
+                               columns / work->run, 0);
+        else
+            copy_run(copied, rows[i * *step], work->column_step, columns, itemsize);
         space->copied_rows[i] = copied;
     }
     *step = 1;
@@ -316,6 +330,16 @@ static void sum_pointers(const struct work *work, struct workspace *space, size_
 /* Counts */
 
 #define ADD_COUNTS(type)                                                   \
+    if (columns == 1) {                                                    \
+        int64_t sum = 0;                                                   \
+        for (size_t i = 0; i < n; i++) {                                   \
+            type count;                                                    \
+            memcpy(&count, counts + i * sizeof count, sizeof count);       \
+            sum += (int64_t)count;                                         \
+        }                                                                  \
+        sums->integer += sum;                                              \
+        break;                                                             \
+    }                                                                      \
     for (size_t i = 0; i < n; i += columns)                                \
         for (size_t j = 0; j < columns; j++) {                             \
             type count;                                                    \
@@ -360,17 +384,19 @@ static int count_dense(const struct work *work, struct workspace *space, const c
     while (n > 0) {
         size_t n_rows = n / together;
         n_rows = n_rows < *at_once ? n_rows : *at_once;
-        memset(space->counts, 0, width * itemsize);
+        const size_t counted = n_rows > 0 ? width : n * columns;
+        memset(space->counts, 0, counted * itemsize);
         for (size_t i = 0; i < n_rows; i++, x += width * itemsize)
             space->rows[i] = x;
-        work->counts(space->rows, n_rows, width, space->counts);
+        if (n_rows > 0)
+            work->counts(space->rows, n_rows, width, space->counts);
         n -= n_rows * together;
         if (n < together) {
             space->rows[0] = x;
             work->counts(space->rows, 1, n * columns, space->counts);
             n = 0;
         }
-        add_counts(sums, space->counts, width, columns, itemsize);
+        add_counts(sums, space->counts, counted, columns, itemsize);
         if (work->reduction->operation == FASTRELU_DEAD && all_fired(sums, columns))
             return 1;
         *at_once = *at_once * 2 < most_at_once(work) ? *at_once * 2 : most_at_once(work);
@@ -387,8 +413,7 @@ static int count_pointers(const struct work *work, struct workspace *space, size
         const size_t n_rows = n - at < *at_once ? n - at : *at_once;
         memset(space->counts, 0, columns * itemsize);
         for (size_t row = 0; row < n_rows;) {
-            const int copied = work->column_step != (ptrdiff_t)itemsize;
-            const size_t most = copied ? kernel->leaf / LANES : n_rows;
+            const size_t most = has_copied_rows(work) ? kernel->leaf / LANES : n_rows;
             const size_t taken = n_rows - row < most ? n_rows - row : most;
             size_t step = 1;
             work->counts(
@@ -542,38 +567,33 @@ static int16_t double_to_half(double number)
     return float_to_half(single);
 }
 
-static void store_result(const struct work *work, char *out, union sum sum)
+/* What a sum stands for, and stores it in `out`. */
+#define STORE_RESULTS(type, value)                          \
+    for (size_t i = 0; i < n; i++, out += work->out_step) { \
+        const type result = (value);                        \
+        memcpy(out, &result, sizeof result);                \
+    }
+
+static void store_results(const struct work *work, char *out, union sum sums[], size_t n)
 {
     const struct fastrelu_reduction *reduction = work->reduction;
-    float single;
-    int16_t half;
-    char truth;
+    const double count = (double)work->n;
 
-    switch (reduction->operation) {
-    case FASTRELU_MEAN:
-        sum.number /= (double)work->n;
-        break;
-    case FASTRELU_ACTIVITY:
-        sum.number = (double)sum.integer / (double)work->n;
-        break;
-    default:
-        break;
-    }
+    if (reduction->operation == FASTRELU_MEAN)
+        for (size_t i = 0; i < n; i++)
+            sums[i].number /= count;
+    else if (reduction->operation == FASTRELU_ACTIVITY)
+        for (size_t i = 0; i < n; i++)
+            sums[i].number = (double)sums[i].integer / count;
     switch (reduction->result) {
     case FASTRELU_FLOAT_RESULT:
-        single = (float)sum.number;
-        memcpy(out, &single, sizeof single);
-        break;
+        STORE_RESULTS(float, (float)sums[i].number) break;
     case FASTRELU_HALF_RESULT:
-        half = double_to_half(sum.number);
-        memcpy(out, &half, sizeof half);
-        break;
+        STORE_RESULTS(int16_t, double_to_half(sums[i].number)) break;
     case FASTRELU_BOOL_RESULT:
-        truth = sum.integer == 0;
-        memcpy(out, &truth, sizeof truth);
-        break;
+        STORE_RESULTS(char, sums[i].integer == 0) break;
     default:
-        memcpy(out, &sum, sizeof sum);
+        STORE_RESULTS(union sum, sums[i])
     }
 }
 
@@ -585,14 +605,15 @@ static void reduce_unit(const struct work *work, struct workspace *space, size_t
     const size_t chunk = work->first_chunk + unit % work->unit_chunks;
     const size_t place = unit / work->unit_chunks;
     const size_t part = place % work->column_chunks, outer = place / work->column_chunks;
-    const size_t from = work->columns * part / work->column_chunks;
-    const size_t columns = work->columns * (part + 1) / work->column_chunks - from;
+    const size_t runs = work->columns / work->run, first_run = runs * part / work->column_chunks;
+    const size_t from = first_run * work->run;
+    const size_t columns = runs * (part + 1) / work->column_chunks * work->run - from;
     const size_t first = chunk * work->leaves_per_chunk * work->leaf, left = work->n - first;
     const size_t most = work->leaves_per_chunk * work->leaf, n = left < most ? left : most;
     union sum own[MAX_COLUMNS];
     union sum *const sums =
         work->partial ? work->partial + chunk * work->outputs + outer * work->columns + from : own;
-    const char *x = reduction->x + (ptrdiff_t)from * work->column_step;
+    const char *x = reduction->x + (ptrdiff_t)first_run * work->run_step;
     char *out = reduction->out + (ptrdiff_t)from * work->out_step;
     struct position position;
 
@@ -617,11 +638,11 @@ static void reduce_unit(const struct work *work, struct workspace *space, size_t
         count_chunk(work, space, &position, n, columns, sums);
     else
         sum_chunk(work, space, &position, n, columns, sums);
-    for (size_t i = 0; i < columns; i++)
-        if (fired && sums[i].integer)
+    if (!fired && !work->partial)
+        store_results(work, out, sums, columns);
+    for (size_t i = 0; fired && i < columns; i++)
+        if (sums[i].integer)
             atomic_store_explicit(fired + i, 1, memory_order_relaxed);
-        else if (!fired && !work->partial)
-            store_result(work, out + (ptrdiff_t)i * work->out_step, sums[i]);
 }
 
 static void reduce_task(const void *context, size_t task)
@@ -670,10 +691,12 @@ static void combine_chunks(const struct work *work)
             out += (ptrdiff_t)(number % kept->shape[axis]) * kept->out_steps[axis];
             number /= kept->shape[axis];
         }
+        union sum sum;
         if (work->fired)
-            store_result(work, out, (union sum){.integer = work->fired[output]});
+            sum.integer = work->fired[output];
         else
-            store_result(work, out, sum_of_chunks(work, work->partial + output));
+            sum = sum_of_chunks(work, work->partial + output);
+        store_results(work, out, &sum, 1);
     }
 }
 
@@ -708,7 +731,7 @@ static void flip(struct fastrelu_reduction *reduction)
 }
 
 /* How the rows of a leaf are found, and the columns of a row. */
-static void choose_rows(struct work *work, struct fastrelu_reduction *reduction)
+static void choose_rows(struct work *work, struct fastrelu_reduction *reduction, int is_sum)
 {
     struct fastrelu_axes *kept = &reduction->kept, *reduced = &reduction->reduced;
     const ptrdiff_t itemsize = (ptrdiff_t)reduction->kernel->itemsize;
@@ -732,6 +755,20 @@ static void choose_rows(struct work *work, struct fastrelu_reduction *reduction)
     work->out_step = work->columns > 1 ? kept->out_steps[last] : 0;
     if (work->columns > 1)
         kept->axes--;
+    work->run = 1;
+    work->run_step = step;
+
+    /* Few columns by few rows, for each of many outputs: those of several are columns beside each
+       other. */
+    const int outer = kept->axes - 1;
+    if (work->rows == DENSE && dense > 1 && (is_sum || dense < FEW_COUNTED) && work->n < LANES &&
+        outer >= 0 && kept->out_steps[outer] == (ptrdiff_t)dense * work->out_step) {
+        work->rows = POINTERS;
+        work->run = dense;
+        work->run_step = kept->steps[outer];
+        work->columns = dense * kept->shape[outer];
+        kept->axes--;
+    }
 }
 
 int fastrelu_reduce(struct fastrelu_reduction *reduction)
@@ -747,7 +784,7 @@ int fastrelu_reduce(struct fastrelu_reduction *reduction)
     coalesce(&reduction->reduced);
     work.n = size_of(&reduction->reduced);
     work.outputs = size_of(&reduction->kept);
-    choose_rows(&work, reduction);
+    choose_rows(&work, reduction, is_sum);
 
     work.add = kernel->add_integers;
     work.fold = kernel->fold_integers;
@@ -767,7 +804,8 @@ int fastrelu_reduce(struct fastrelu_reduction *reduction)
         work.counts = operation == FASTRELU_ACTIVITY ? kernel->positive : kernel->not_dead;
 
     work.leaf = work.counts && work.rows == DENSE ? COUNTED_LEAF : kernel->leaf;
-    work.column_chunks = (work.columns + MAX_COLUMNS - 1) / MAX_COLUMNS;
+    const size_t most_runs = MAX_COLUMNS / work.run;
+    work.column_chunks = (work.columns / work.run + most_runs - 1) / most_runs;
     const size_t leaves = (work.n + work.leaf - 1) / work.leaf;
     const size_t leaf_bytes =
         work.leaf * kernel->itemsize * (work.columns < MAX_COLUMNS ? work.columns : MAX_COLUMNS);

@@ -53,8 +53,8 @@ static void copy_rows_by_16(char *to, ptrdiff_t to_step, const char *from, ptrdi
     }
 }
 
-static void copy_rows(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step,
-                      size_t bytes, size_t rows, ptrdiff_t ahead)
+void fastrelu_copy_rows(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step,
+                        size_t bytes, size_t rows, ptrdiff_t ahead)
 {
     if (bytes > 32)
         copy_rows_by_16(to, to_step, from, from_step, bytes - 16, rows, ahead);
@@ -127,15 +127,16 @@ void fastrelu_execute_short_rows(const struct fastrelu_short_rows *short_rows, c
             const int copied = short_rows->copied >> i & 1;
             own[i] = copied ? buffers[i] : from;
             if (copied && i < out)
-                copy_rows(own[i], (ptrdiff_t)bytes, from, row_step, bytes, taken,
-                          short_rows->rows_ahead * row_step);
+                fastrelu_copy_rows(own[i], (ptrdiff_t)bytes, from, row_step, bytes, taken,
+                                   short_rows->rows_ahead * row_step);
         }
         if (short_rows->streams)
             fastrelu_stream(kernel, own, short_rows->steps, taken * short_rows->n);
         else
             kernel->contiguous(own, short_rows->steps, taken * short_rows->n);
         if (short_rows->copied >> out & 1)
-            copy_rows(args[out] + (ptrdiff_t)done * short_rows->row_steps[out],
-                      short_rows->row_steps[out], own[out], (ptrdiff_t)bytes, bytes, taken, 0);
+            fastrelu_copy_rows(args[out] + (ptrdiff_t)done * short_rows->row_steps[out],
+                               short_rows->row_steps[out], own[out], (ptrdiff_t)bytes, bytes, taken,
+                               0);
     }
 }

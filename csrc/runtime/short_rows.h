@@ -6,6 +6,10 @@
 
 #include "kernels/kernels.h"
 
+/* Of rows that do not overlap, so many bytes each, and prefetches what lies `ahead`, unless 0. */
+void fastrelu_copy_rows(char *to, ptrdiff_t to_step, const char *from, ptrdiff_t from_step,
+                        size_t bytes, size_t rows, ptrdiff_t ahead);
+
 struct fastrelu_short_rows {
     const struct fastrelu_kernel *kernel;
     const ptrdiff_t *steps, *row_steps; /* of elements, and of rows */
