@@ -20,7 +20,7 @@ struct fastrelu_short_rows {
 };
 
 /* Steps that the contiguous kernel takes. False, and nothing is set, where a call for each row
-   costs less. */
+   costs less, and where an operand is another number for each. */
 int fastrelu_are_short_rows(struct fastrelu_short_rows *short_rows,
                             const struct fastrelu_kernel *kernel, const ptrdiff_t steps[],
                             const ptrdiff_t row_steps[], size_t n, size_t rows);

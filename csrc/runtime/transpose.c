@@ -69,30 +69,37 @@ static size_t columns_behind(const struct panels *panels, const struct place *pl
     return panels->operands.shape[panels->operands.axes - 1] - place->column - place->columns;
 }
 
-/* Transposes some columns of a panel. Columns behind the last are the first, a row below. */
+/* Transposes some columns of a panel. Columns behind the last are the first, a row below, which the
+   last row of all does not have. */
 static void transpose_columns(const struct panels *panels, char *const args[], char *const to[],
-                              const struct place *place, size_t rows, size_t column, size_t n)
+                              const struct place *place, size_t row, size_t rows, size_t column,
+                              size_t n)
 {
     const int inner = panels->operands.axes - 1;
-    const ptrdiff_t all = (ptrdiff_t)panels->operands.shape[inner];
+    const size_t all = panels->operands.shape[inner];
+    const size_t below = least(rows, panels->operands.shape[inner - 1] - row - 1);
+    const size_t behind = all - place->column;
     const ptrdiff_t width = (ptrdiff_t)((place->columns + place->beyond) * panels->itemsize);
-    const size_t behind = place->columns + columns_behind(panels, place);
-    const size_t parts[] = {column < behind ? least(behind - column, n) : 0, n};
+    const size_t own = column < behind ? least(behind - column, n) : 0;
+    const struct {
+        size_t rows, column, n;
+        ptrdiff_t row, from;
+    } parts[] = {{rows, column, own, 0, (ptrdiff_t)column},
+                 {below, column + own, n - own, 1, (ptrdiff_t)(column + own) - (ptrdiff_t)all}};
 
     for (int i = 0; i < panels->operands.n_operands - 1; i++)
         if (panels->transposed >> i & 1) {
             const ptrdiff_t step = panels->operands.steps[inner - 1][i];
             const ptrdiff_t column_step = panels->operands.steps[inner][i];
-            const ptrdiff_t first = step < 0 ? (ptrdiff_t)rows - 1 : 0;
-            size_t done = 0;
-            for (int part = 0; part < 2; done = parts[part++])
-                if (parts[part] > done)
+            for (int part = 0; part < 2; part++) {
+                const ptrdiff_t first = step < 0 ? (ptrdiff_t)parts[part].rows - 1 : 0;
+                if (parts[part].n > 0 && parts[part].rows > 0)
                     panels->kernel->transpose(
-                        to[i] + first * width + (column + done) * panels->itemsize,
+                        to[i] + first * width + parts[part].column * panels->itemsize,
                         step < 0 ? -width : width,
-                        args[i] + (first + part) * step +
-                            ((ptrdiff_t)(column + done) - part * all) * column_step,
-                        column_step, rows, parts[part] - done);
+                        args[i] + (first + parts[part].row) * step + parts[part].from * column_step,
+                        column_step, parts[part].rows, parts[part].n);
+            }
         }
 }
 
@@ -214,7 +221,7 @@ static void execute_panels(const struct panels *panels, char *args[], struct pla
         next[i] = transposed ? (ptrdiff_t)(columns * panels->itemsize) : row_steps[i];
         to[i] = transposed ? buffers[i] : NULL;
     }
-    transpose_columns(panels, args, to, &place, n, 0, columns);
+    transpose_columns(panels, args, to, &place, place.row, n, 0, columns);
     for (int half = 1; n > 0; half = !half) {
         const size_t below = least(panels->rows, place.rows - n);
         const size_t after = least(panels->rows, place.rows - n - below);
@@ -243,7 +250,7 @@ static void execute_panels(const struct panels *panels, char *args[], struct pla
                  done < columns && (row == n || (done + panels->slice) * n <= row * columns);
                  done += taken) {
                 taken = least(panels->slice, columns - done);
-                transpose_columns(panels, args, to, &place, below, done, taken);
+                transpose_columns(panels, args, to, &place, place.row + n, below, done, taken);
             }
         }
         place.row += n;

@@ -117,7 +117,18 @@ def call_with_read_only_inputs(isa):
 
 
 def call_transposed_at_the_guards(isa):
-    """Call with inputs whose panels are prefetched; the caller's process may die of it."""
+    """Call with inputs in panels; the caller's process may die of it."""
+    n = 64  # rows of whole cache lines, which begin within one
+    values = numbers("f", n * n)
+    memory = Guarded(values.nbytes)
+    for side, *signs in itertools.product(["start", "end"], *[[1, -1]] * 4):
+        print(f"transposed: {side}, signs {signs}", flush=True)
+        x, out = memory.hold(values, 4, side).reshape(n, n), np.empty(n * n + 17, "f")
+        out = out[-out.ctypes.data % 64 // 4 + 1 :][: n * n].reshape(n, n)
+        x, out = x[:: signs[0], :: signs[1]], out[:: signs[2], :: signs[3]]
+        fastrelu.implementations[isa].relu(x.T, out=out)
+        np.testing.assert_array_equal(out, np.maximum(x.T, 0))
+
     n = 1700  # three arrays of more than a quarter of most last-level caches
     ufunc = fastrelu.implementations[isa].relu_backward
     values = numbers("f", n * n), numbers("f", n * n, 1)

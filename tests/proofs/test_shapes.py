@@ -68,8 +68,8 @@ BREAKS = {
     "rows of a panel are reversed from the one before": (
         "panels",
         "runtime/transpose.c",
-        "const ptrdiff_t first = step < 0 ? (ptrdiff_t)rows - 1 : 0;",
-        "const ptrdiff_t first = step < 0 ? (ptrdiff_t)rows - 2 : 0;",
+        "const ptrdiff_t first = step < 0 ? (ptrdiff_t)parts[part].rows - 1 : 0;",
+        "const ptrdiff_t first = step < 0 ? (ptrdiff_t)parts[part].rows - 2 : 0;",
     ),
     "lines are streamed from another byte": (
         "chunks",

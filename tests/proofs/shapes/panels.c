@@ -2,13 +2,16 @@
    once, with its inputs? In memory, with a kernel that adds: an element that is taken twice, or
    with another input, differs. */
 
+#define _GNU_SOURCE
+#include <sys/mman.h>
+
 #include "runtime/execute.h"
 #include "runtime/transpose.h"
 
 #include "findings.h"
 #include "pool.h"
 
-enum { BESIDE = 64, MOST_ELEMENTS = 1 << 19 };
+enum { BESIDE = 64, MOST_ELEMENTS = 1 << 19, MEMORY = 8 * MOST_ELEMENTS, PAGE = 1 << 12 };
 
 static char *memory[FASTRELU_MAX_OPERANDS], *all_zero;
 static size_t calls;
@@ -177,6 +180,15 @@ static void check_places_of_tiles(size_t itemsize)
         check_tiles(itemsize, 5, n, n * itemsize % 64, 1, 0, 0);
 }
 
+/* An input that begins or ends at a page that must not be touched. */
+static void move_to_guard(struct fastrelu_operands *operands, int input, size_t itemsize, int end)
+{
+    uintptr_t low, high;
+    fastrelu_memory_extent(operands, input, itemsize, &low, &high);
+    operands->args[input] +=
+        end ? memory[input] + MEMORY - (char *)high : memory[input] - (char *)low;
+}
+
 /* Panels: inputs whose bit is set in `transposed` lie along the rows. So many elements lie between
    rows of the output, whose elements lie so many steps apart. */
 static void check_panel(size_t itemsize, size_t rows, size_t columns, int transposed, size_t outer,
@@ -204,6 +216,8 @@ static void check_panel(size_t itemsize, size_t rows, size_t columns, int transp
                            (i < 2 ? itemsize * (3 * rows + columns) % 64 : 0);
     }
     operands.args[2] += over;
+    for (int i = 0; i < 2; i++)
+        move_to_guard(&operands, i, itemsize, (int)(rows + over / itemsize) % 2);
     calls++;
     if (fastrelu_execute_transposed(&kernel, &operands, large ? SIZE_MAX : 0, threads,
                                     (enum fastrelu_stores)((rows + columns) % 3)))
@@ -350,8 +364,11 @@ int main(int argc, char **argv)
 
     all_zero = calloc(MOST_ELEMENTS, 8);
     for (int i = 0; i < FASTRELU_MAX_OPERANDS; i++) {
-        memory[i] = aligned_alloc(4096, (size_t)MOST_ELEMENTS * 8);
-        if (!all_zero || !memory[i])
+        char *const around =
+            mmap(NULL, MEMORY + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        memory[i] = around + PAGE;
+        if (!all_zero || around == MAP_FAILED ||
+            mprotect(memory[i], MEMORY, PROT_READ | PROT_WRITE))
             return 2;
         for (size_t at = 0; at < MOST_ELEMENTS; at++)
             ((uint64_t *)memory[i])[at] = mix(at * 4 + (size_t)i + 1);
