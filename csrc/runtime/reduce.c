@@ -54,7 +54,7 @@ struct work {
     enum rows rows;
     size_t n, columns, outputs;
     ptrdiff_t column_step, out_step;
-    size_t run; /* columns that follow each other, and runs of them, whose steps are these */
+    size_t run, runs; /* columns that follow each other, and how many of such there are */
     ptrdiff_t run_step;
     size_t leaf, leaves_per_chunk, chunks, column_chunks;
     size_t first_chunk, unit_chunks, units, units_per_task;
@@ -65,7 +65,7 @@ struct work {
 
 struct workspace {
     union sum levels[MAX_CHUNK_LEVELS + 1][MAX_COLUMNS];
-    union sum lanes[LANE_LEVELS][MAX_COLUMNS];
+    union sum lanes[LANE_LEVELS + 1][MAX_COLUMNS];
     union sum sums[LANES * FEW_COLUMNS];
     const char *rows[LEAF], *copied_rows[LEAF / LANES];
     char elements[LEAF / LANES * MAX_COLUMNS * 4]; /* a leaf of 64-bit types is half as long */
@@ -303,28 +303,36 @@ static const char *const *contiguous_rows(const struct work *work, struct worksp
 static void sum_pointers(const struct work *work, struct workspace *space, size_t n, size_t columns,
                          union sum sums[])
 {
-    size_t present[LANE_LEVELS + 1] = {0};
+    union sum *by_level[LANE_LEVELS + 1] = {NULL}, *free[LANE_LEVELS + 1];
+    int n_free = 0;
+
+    while (n_free <= LANE_LEVELS) {
+        free[n_free] = space->lanes[n_free];
+        n_free++;
+    }
     for (size_t i = 0; i < LANES; i++) {
         const size_t lane = lane_at(i), n_rows = lane < n ? (n - lane + LANES - 1) / LANES : 0;
-        int level = 0, found = n_rows > 0;
-        if (found) {
+        union sum *own = NULL;
+        int level = 0;
+        if (n_rows > 0) {
             size_t step = LANES;
             const char *const *rows =
                 contiguous_rows(work, space, space->rows + lane, &step, n_rows, columns);
-            work->sums(rows, step, 0, n_rows, columns, work->reduction->threshold, (char *)sums);
-            to_double(work, sums, columns);
+            own = free[--n_free];
+            work->sums(rows, step, 0, n_rows, columns, work->reduction->threshold, (char *)own);
+            to_double(work, own, columns);
         }
         for (; i >> level & 1; level++)
-            if (present[level] && found)
-                work->add((char *)sums, (const char *)space->lanes[level], columns);
-            else if (present[level]) {
-                memcpy(sums, space->lanes[level], columns * sizeof *sums);
-                found = 1;
-            }
-        present[level] = (size_t)found;
-        if (level < LANE_LEVELS && found)
-            memcpy(space->lanes[level], sums, columns * sizeof *sums);
+            if (own && by_level[level]) {
+                work->add((char *)own, (const char *)by_level[level], columns);
+                free[n_free++] = by_level[level];
+            } else if (by_level[level])
+                own = by_level[level];
+        by_level[level] = own;
+        while (level-- > 0)
+            by_level[level] = NULL;
     }
+    memcpy(sums, by_level[LANE_LEVELS], columns * sizeof *sums);
 }
 
 /* Counts */
@@ -568,11 +576,17 @@ static int16_t double_to_half(double number)
 }
 
 /* What a sum stands for, and stores it in `out`. */
-#define STORE_RESULTS(type, value)                          \
-    for (size_t i = 0; i < n; i++, out += work->out_step) { \
-        const type result = (value);                        \
-        memcpy(out, &result, sizeof result);                \
-    }
+#define STORE_RESULTS(type, value)                                   \
+    if (work->out_step == sizeof(type))                              \
+        for (size_t i = 0; i < n; i++) {                             \
+            const type result = (value);                             \
+            memcpy(out + i * sizeof result, &result, sizeof result); \
+        }                                                            \
+    else                                                             \
+        for (size_t i = 0; i < n; i++, out += work->out_step) {      \
+            const type result = (value);                             \
+            memcpy(out, &result, sizeof result);                     \
+        }
 
 static void store_results(const struct work *work, char *out, union sum sums[], size_t n)
 {
@@ -597,17 +611,32 @@ static void store_results(const struct work *work, char *out, union sum sums[], 
     }
 }
 
+/* Returns what is left of a number when it is divided. Most divisors are 1, and a division costs as
+   much as a sum of ten elements. */
+static inline size_t divide(size_t *number, size_t divisor)
+{
+    if (divisor == 1)
+        return 0;
+    const size_t left = *number % divisor;
+    *number /= divisor;
+    return left;
+}
+
+static inline size_t first_run_of(const struct work *work, size_t part)
+{
+    return work->column_chunks == 1 ? part * work->runs : work->runs * part / work->column_chunks;
+}
+
 /* A unit is a chunk of some columns. */
 static void reduce_unit(const struct work *work, struct workspace *space, size_t unit)
 {
     const struct fastrelu_reduction *reduction = work->reduction;
     const struct fastrelu_axes *kept = &reduction->kept;
-    const size_t chunk = work->first_chunk + unit % work->unit_chunks;
-    const size_t place = unit / work->unit_chunks;
-    const size_t part = place % work->column_chunks, outer = place / work->column_chunks;
-    const size_t runs = work->columns / work->run, first_run = runs * part / work->column_chunks;
-    const size_t from = first_run * work->run;
-    const size_t columns = runs * (part + 1) / work->column_chunks * work->run - from;
+    size_t outer = unit;
+    const size_t chunk = work->first_chunk + divide(&outer, work->unit_chunks);
+    const size_t part = divide(&outer, work->column_chunks);
+    const size_t first_run = first_run_of(work, part), from = first_run * work->run;
+    const size_t columns = first_run_of(work, part + 1) * work->run - from;
     const size_t first = chunk * work->leaves_per_chunk * work->leaf, left = work->n - first;
     const size_t most = work->leaves_per_chunk * work->leaf, n = left < most ? left : most;
     union sum own[MAX_COLUMNS];
@@ -618,8 +647,7 @@ static void reduce_unit(const struct work *work, struct workspace *space, size_t
     struct position position;
 
     for (size_t axis = (size_t)kept->axes, number = outer; axis-- > 0;) {
-        const ptrdiff_t index = (ptrdiff_t)(axis ? number % kept->shape[axis] : number);
-        number /= kept->shape[axis];
+        const ptrdiff_t index = (ptrdiff_t)(axis ? divide(&number, kept->shape[axis]) : number);
         x += index * kept->steps[axis];
         out += index * kept->out_steps[axis];
     }
@@ -805,7 +833,8 @@ int fastrelu_reduce(struct fastrelu_reduction *reduction)
 
     work.leaf = work.counts && work.rows == DENSE ? COUNTED_LEAF : kernel->leaf;
     const size_t most_runs = MAX_COLUMNS / work.run;
-    work.column_chunks = (work.columns / work.run + most_runs - 1) / most_runs;
+    work.runs = work.columns / work.run;
+    work.column_chunks = (work.runs + most_runs - 1) / most_runs;
     const size_t leaves = (work.n + work.leaf - 1) / work.leaf;
     const size_t leaf_bytes =
         work.leaf * kernel->itemsize * (work.columns < MAX_COLUMNS ? work.columns : MAX_COLUMNS);
