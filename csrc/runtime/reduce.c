@@ -20,7 +20,7 @@ enum {
     MAX_COLUMNS = 256,
     FEW_COLUMNS = 32,     /* up to here, dense rows are taken LANES at a time */
     MOST_OF_8_BITS = 128, /* rows that are counted at once: a count of 8 bits holds them */
-    FEW_COUNTED = 16,
+    FEW_COUNTED = 16,     /* from so many dense columns on, each result is counted alone */
     COUNTED_COLUMNS = 64, /* fewer are counted in several rows at a time */
     COUNTED_LEAF = 1 << 13,
     FIRST_COUNTED = 16, /* rows, before the first look whether all units have fired */
@@ -303,12 +303,12 @@ static const char *const *contiguous_rows(const struct work *work, struct worksp
 static void sum_pointers(const struct work *work, struct workspace *space, size_t n, size_t columns,
                          union sum sums[])
 {
-    union sum *by_level[LANE_LEVELS + 1] = {NULL}, *free[LANE_LEVELS + 1];
-    int n_free = 0;
+    union sum *by_level[LANE_LEVELS + 1] = {NULL}, *unused[LANE_LEVELS + 1];
+    int n_unused = 0;
 
-    while (n_free <= LANE_LEVELS) {
-        free[n_free] = space->lanes[n_free];
-        n_free++;
+    while (n_unused <= LANE_LEVELS) {
+        unused[n_unused] = space->lanes[n_unused];
+        n_unused++;
     }
     for (size_t i = 0; i < LANES; i++) {
         const size_t lane = lane_at(i), n_rows = lane < n ? (n - lane + LANES - 1) / LANES : 0;
@@ -318,14 +318,14 @@ static void sum_pointers(const struct work *work, struct workspace *space, size_
             size_t step = LANES;
             const char *const *rows =
                 contiguous_rows(work, space, space->rows + lane, &step, n_rows, columns);
-            own = free[--n_free];
+            own = unused[--n_unused];
             work->sums(rows, step, 0, n_rows, columns, work->reduction->threshold, (char *)own);
             to_double(work, own, columns);
         }
         for (; i >> level & 1; level++)
             if (own && by_level[level]) {
                 work->add((char *)own, (const char *)by_level[level], columns);
-                free[n_free++] = by_level[level];
+                unused[n_unused++] = by_level[level];
             } else if (by_level[level])
                 own = by_level[level];
         by_level[level] = own;
@@ -337,26 +337,25 @@ static void sum_pointers(const struct work *work, struct workspace *space, size_
 
 /* Counts */
 
-#define ADD_COUNTS(type)                                                   \
-    if (columns == 1) {                                                    \
-        int64_t sum = 0;                                                   \
-        for (size_t i = 0; i < n; i++) {                                   \
-            type count;                                                    \
-            memcpy(&count, counts + i * sizeof count, sizeof count);       \
-            sum += (int64_t)count;                                         \
-        }                                                                  \
-        sums->integer += sum;                                              \
-        break;                                                             \
-    }                                                                      \
-    for (size_t i = 0; i < n; i += columns)                                \
-        for (size_t j = 0; j < columns; j++) {                             \
-            type count;                                                    \
-            memcpy(&count, counts + (i + j) * sizeof count, sizeof count); \
-            sums[j].integer += (int64_t)count;                             \
-        }
+#define COUNT_AT(type, i) \
+    type count;           \
+    memcpy(&count, counts + (i) * sizeof count, sizeof count)
+#define ADD_COUNTS(type)                           \
+    if (columns == 1)                              \
+        for (size_t i = 0; i < n; i++) {           \
+            COUNT_AT(type, i);                     \
+            of_one += (int64_t)count;              \
+        }                                          \
+    else                                           \
+        for (size_t i = 0; i < n; i += columns)    \
+            for (size_t j = 0; j < columns; j++) { \
+                COUNT_AT(type, i + j);             \
+                sums[j].integer += (int64_t)count; \
+            }
 static void add_counts(union sum sums[], const char *counts, size_t n, size_t columns,
                        size_t itemsize)
 {
+    int64_t of_one = 0; /* column, in a register */
     switch (itemsize) {
     case 1:
         ADD_COUNTS(uint8_t) break;
@@ -367,6 +366,7 @@ static void add_counts(union sum sums[], const char *counts, size_t n, size_t co
     default:
         ADD_COUNTS(uint64_t)
     }
+    sums->integer += of_one;
 }
 
 static int all_fired(const union sum sums[], size_t columns)
@@ -786,7 +786,7 @@ static void choose_rows(struct work *work, struct fastrelu_reduction *reduction,
     work->run = 1;
     work->run_step = step;
 
-    /* Few columns by few rows, for each of many outputs: those of several are columns beside each
+    /* Few columns by few rows, for each of many outputs: those of several outputs lie beside each
        other. */
     const int outer = kept->axes - 1;
     if (work->rows == DENSE && dense > 1 && (is_sum || dense < FEW_COUNTED) && work->n < LANES &&
