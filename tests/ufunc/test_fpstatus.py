@@ -114,6 +114,13 @@ def test_a_patched_maximum_leaves_no_flags(flags_after, choose_for_maximum, rand
     assert failing(check, [1, 16, N]) == []
 
 
+@pytest.mark.parametrize("char", "efd")
+def test_masks_leave_no_flags(flags_after, random_values, char):
+    x = random_values(np.dtype(char), 4099, 1)
+    assert np.isnan(x).any()
+    assert flags_after(fastrelu.relu_with_mask, x) == 0
+
+
 @pytest.mark.skipif(None in (LIBM, DOWNWARDS), reason="there is no libm that rounds downwards")
 def test_a_patched_maximum_rounded_downwards(choose_for_maximum):
     choose_for_maximum(fastrelu.add_relu, "f")  # which gives -0.0 then

@@ -112,8 +112,10 @@
     AVX2_HALF_OPERATION(S, sub)                   \
     AVX2_FLOAT_OPERATION(S, 32, add, ps)          \
     AVX2_FLOAT_OPERATION(S, 32, sub, ps)          \
+    AVX2_FLOAT_OPERATION(S, 32, max, ps)          \
     AVX2_FLOAT_OPERATION(S, 64, add, pd)          \
     AVX2_FLOAT_OPERATION(S, 64, sub, pd)          \
+    AVX2_FLOAT_OPERATION(S, 64, max, pd)          \
     AVX2_HALF_OPERATION(S, mul)                   \
     AVX2_ZERO_BELOW_ZERO(S, 32, ps)               \
     AVX2_ZERO_BELOW_ZERO(S, 64, pd)               \

@@ -95,8 +95,10 @@ INLINE __m128i greater64(__m128i a, __m128i b)
     HALF_OPERATION(S, sub)                                                 \
     FLOAT_OPERATION(S, 32, add, ps)                                        \
     FLOAT_OPERATION(S, 32, sub, ps)                                        \
+    FLOAT_OPERATION(S, 32, max, ps)                                        \
     FLOAT_OPERATION(S, 64, add, pd)                                        \
     FLOAT_OPERATION(S, 64, sub, pd)                                        \
+    FLOAT_OPERATION(S, 64, max, pd)                                        \
     HALF_OPERATION(S, mul)                                                 \
     FLOAT_OPERATION(S, 32, mul, ps)                                        \
     FLOAT_OPERATION(S, 64, mul, pd)                                        \

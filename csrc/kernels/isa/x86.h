@@ -33,6 +33,7 @@
    minimum and a comparison. */
 #define OPAQUE_REGISTER(a) __asm__("" : "+x"(a))
 
+#define HAS_FLOAT_MAXIMUM
 #define HAS_STREAM
 
 #endif
