@@ -23,10 +23,11 @@
    buffer. */
 #define STORE_FORWARDING_DISTANCE 128
 
-/* Inserting and extracting narrower lanes costs more than scalars do. */
+/* Inserting and extracting narrower lanes costs more than scalars do; but scalars are slow to
+   convert float16, and to select it. */
 #define GATHER_MIN_WIDTH_signed 64
 #define GATHER_MIN_WIDTH_unsigned 64
-#define GATHER_MIN_WIDTH_float 32
+#define GATHER_MIN_WIDTH_float 16
 #define GATHER_MIN_WIDTH_small 64
 
 /* The compiler forgets that a register holds a constant: gcc makes of a comparison with one a
