@@ -23,6 +23,12 @@ typedef void fastrelu_sum_rows(const char *const rows[], size_t step, ptrdiff_t 
 typedef void fastrelu_count_rows(const char *const rows[], size_t n_rows, size_t columns,
                                  char *counts);
 
+/* Adds n counts to sums. */
+typedef void fastrelu_add_counts(char *sums, const char *counts, size_t n);
+
+/* Makes those of n bytes 0 whose count is not. */
+typedef void fastrelu_keep_uncounted(char *bytes, const char *counts, size_t n);
+
 /* Adds n sums to others. */
 typedef void fastrelu_add_sums(char *sums, const char *others, size_t n);
 
@@ -30,14 +36,19 @@ typedef void fastrelu_add_sums(char *sums, const char *others, size_t n);
    the results in front. */
 typedef void fastrelu_fold_lanes(char *sums, size_t n);
 
+typedef void fastrelu_divide_sums(char *sums, size_t n, double divisor);
+
 struct fastrelu_reduction_kernel {
     fastrelu_sum_rows *sums;         /* of integers int64, wrapping; of floats double */
     fastrelu_sum_rows *double_sums;  /* of 64-bit integers: each is rounded to double */
     fastrelu_sum_rows *partial_sums; /* of float32: four rows are first added in float32 */
     fastrelu_count_rows *positive;   /* x > 0 */
     fastrelu_count_rows *not_dead;   /* unless x <= 0 */
+    fastrelu_add_counts *add_counts;
+    fastrelu_keep_uncounted *keep_uncounted;
     fastrelu_add_sums *add_integers, *add_doubles;
     fastrelu_fold_lanes *fold_integers, *fold_doubles;
+    fastrelu_divide_sums *divide_doubles;
     size_t itemsize, leaf; /* so many elements are added up before the lanes are */
 };
 

@@ -101,6 +101,7 @@
     SCALAR_ZERO_BELOW_ZERO(S, 64, double)         \
     SCALAR_FLOAT_OPERATION(S, 32, mul, *, float)  \
     SCALAR_FLOAT_OPERATION(S, 64, mul, *, double) \
+    SCALAR_FLOAT_OPERATION(S, 64, div, /, double) \
     MUL_UNLESS(S, 16)                             \
     MUL_UNLESS(S, 32)                             \
     MUL_UNLESS(S, 64)

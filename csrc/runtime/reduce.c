@@ -21,7 +21,9 @@ enum {
     FEW_COLUMNS = 32,     /* up to here, dense rows are taken LANES at a time */
     MOST_OF_8_BITS = 128, /* rows that are counted at once: a count of 8 bits holds them */
     FEW_COUNTED = 16,     /* from so many dense columns on, each result is counted alone */
-    COUNTED_COLUMNS = 64, /* fewer are counted in several rows at a time */
+    COUNTED_COLUMNS = 64, /* fewer are counted in several rows at a time, */
+    MOST_TOGETHER = COUNTED_COLUMNS + FEW_COLUMNS, /* and those make fewer than so many */
+    MOST_COUNTED = 1024, /* columns, where there are few rows; otherwise MAX_COLUMNS */
     COUNTED_LEAF = 1 << 13,
     FIRST_COUNTED = 16, /* rows, before the first look whether all units have fired */
     MAX_CHUNK_LEVELS = 10,
@@ -30,6 +32,9 @@ enum {
     BATCH = 1 << BATCH_LEVELS, /* leaves of one column that are summed at a time */
     TASK_BYTES = 1 << 16
 };
+
+/* Double holds a sum of integers of 32 bits in a chunk. */
+_Static_assert((uint64_t)LEAF << MAX_CHUNK_LEVELS << 32 <= (uint64_t)1 << 53, "rows of a chunk");
 
 /* A sum, or a count: 8 bytes each. */
 union sum {
@@ -48,9 +53,9 @@ struct work {
     const struct fastrelu_reduction *reduction;
     fastrelu_sum_rows *sums;
     fastrelu_count_rows *counts;
-    fastrelu_add_sums *add;
+    fastrelu_add_sums *add, *add_chunks;
     fastrelu_fold_lanes *fold;
-    int convert; /* sums of integers are made double */
+    int convert; /* sums of integers are made double, once a chunk */
     enum rows rows;
     size_t n, columns, outputs;
     ptrdiff_t column_step, out_step;
@@ -58,18 +63,25 @@ struct work {
     ptrdiff_t run_step;
     size_t leaf, leaves_per_chunk, chunks, column_chunks;
     size_t first_chunk, unit_chunks, units, units_per_task;
-    union sum *partial;           /* by chunk and output, if there are several chunks */
-    _Atomic unsigned char *fired; /* in their place, by output, where units are looked for */
-    _Atomic int *failed;          /* whether memory was short */
+    union sum *partial;  /* by chunk and output, if there are several chunks */
+    _Atomic char *dead;  /* in their place, by output, where units are looked for */
+    _Atomic int *failed; /* whether memory was short */
 };
 
 struct workspace {
-    union sum levels[MAX_CHUNK_LEVELS + 1][MAX_COLUMNS];
-    union sum lanes[LANE_LEVELS + 1][MAX_COLUMNS];
-    union sum sums[LANES * FEW_COLUMNS];
+    union {
+        struct { /* for sums */
+            union sum levels[MAX_CHUNK_LEVELS + 1][MAX_COLUMNS];
+            union sum lanes[LANE_LEVELS + 1][MAX_COLUMNS];
+            union sum lane_sums[LANES * FEW_COLUMNS], sums[MAX_COLUMNS];
+        };
+        struct { /* for counts */
+            char counts[MOST_COUNTED * FASTRELU_MAX_ITEMSIZE], dead[MOST_COUNTED];
+            union sum totals[MOST_COUNTED];
+        };
+    };
     const char *rows[LEAF], *copied_rows[LEAF / LANES];
     char elements[LEAF / LANES * MAX_COLUMNS * 4]; /* a leaf of 64-bit types is half as long */
-    char counts[MAX_COLUMNS * FASTRELU_MAX_ITEMSIZE];
 };
 
 /* Axes */
@@ -213,12 +225,6 @@ static const char *gather(char *to, size_t n, struct position *position,
 
 /* Sums */
 
-static void to_double(const struct work *work, union sum sums[], size_t n)
-{
-    for (size_t i = 0; work->convert && i < n; i++)
-        sums[i].number = (double)sums[i].integer;
-}
-
 /* Inline, as sum_leaf: calls are what a sum of few elements consists of. */
 
 /* LANES dense rows at a time: the lanes are columns. What is left is copied, and filled up. */
@@ -233,7 +239,7 @@ ALWAYS_INLINE void sum_lanes(const struct work *work, struct workspace *space, c
     size_t n_rows = n / LANES;
 
     if (rest == 0) {
-        work->sums(&x, 0, (ptrdiff_t)size, n_rows, width, threshold, (char *)space->sums);
+        work->sums(&x, 0, (ptrdiff_t)size, n_rows, width, threshold, (char *)space->lane_sums);
         return;
     }
     for (size_t i = 0; i < n_rows; i++, x += size)
@@ -244,16 +250,15 @@ ALWAYS_INLINE void sum_lanes(const struct work *work, struct workspace *space, c
     /* An element of the threshold is 0 above it. */
     copy_run(elements + rest * itemsize, threshold, 0, width - rest, itemsize);
     rows[n_rows++] = elements;
-    work->sums(rows, 1, 0, n_rows, width, threshold, (char *)space->sums);
+    work->sums(rows, 1, 0, n_rows, width, threshold, (char *)space->lane_sums);
 }
 
 static void sum_dense(const struct work *work, struct workspace *space, const char *x, size_t n,
                       size_t columns, union sum sums[])
 {
-    union sum *const lanes = space->sums;
+    union sum *const lanes = space->lane_sums;
 
     sum_lanes(work, space, x, n, columns);
-    to_double(work, lanes, LANES * columns);
     if (columns == 1) {
         work->fold((char *)lanes, 1);
         *sums = *lanes;
@@ -310,17 +315,20 @@ static void sum_pointers(const struct work *work, struct workspace *space, size_
         unused[n_unused] = space->lanes[n_unused];
         n_unused++;
     }
-    for (size_t i = 0; i < LANES; i++) {
+    /* Of 1 << first lanes beside each other, all but the first are empty. */
+    int first = 0;
+    while (first < LANE_LEVELS && n <= (size_t)LANES >> (first + 1))
+        first++;
+    for (size_t i = 0; i < LANES; i += (size_t)1 << first) {
         const size_t lane = lane_at(i), n_rows = lane < n ? (n - lane + LANES - 1) / LANES : 0;
         union sum *own = NULL;
-        int level = 0;
+        int level = first;
         if (n_rows > 0) {
             size_t step = LANES;
             const char *const *rows =
                 contiguous_rows(work, space, space->rows + lane, &step, n_rows, columns);
             own = unused[--n_unused];
             work->sums(rows, step, 0, n_rows, columns, work->reduction->threshold, (char *)own);
-            to_double(work, own, columns);
         }
         for (; i >> level & 1; level++)
             if (own && by_level[level]) {
@@ -337,44 +345,79 @@ static void sum_pointers(const struct work *work, struct workspace *space, size_
 
 /* Counts */
 
-#define COUNT_AT(type, i) \
-    type count;           \
-    memcpy(&count, counts + (i) * sizeof count, sizeof count)
-#define ADD_COUNTS(type)                           \
-    if (columns == 1)                              \
-        for (size_t i = 0; i < n; i++) {           \
-            COUNT_AT(type, i);                     \
-            of_one += (int64_t)count;              \
-        }                                          \
-    else                                           \
-        for (size_t i = 0; i < n; i += columns)    \
-            for (size_t j = 0; j < columns; j++) { \
-                COUNT_AT(type, i + j);             \
-                sums[j].integer += (int64_t)count; \
-            }
-static void add_counts(union sum sums[], const char *counts, size_t n, size_t columns,
-                       size_t itemsize)
+/* What has been counted of some columns. */
+struct counted {
+    union sum *sums;
+    char *dead; /* instead of them, where units are looked for: 1, or 0 where one has fired */
+};
+
+#define TOTAL(type)                                              \
+    for (size_t i = 0; i < n; i++) {                             \
+        type count;                                              \
+        memcpy(&count, counts + i * sizeof count, sizeof count); \
+        total += (int64_t)count;                                 \
+    }                                                            \
+    break;
+static int64_t total_of(const char *counts, size_t n, size_t itemsize)
 {
-    int64_t of_one = 0; /* column, in a register */
+    int64_t total = 0;
     switch (itemsize) {
     case 1:
-        ADD_COUNTS(uint8_t) break;
+        TOTAL(uint8_t)
     case 2:
-        ADD_COUNTS(uint16_t) break;
+        TOTAL(uint16_t)
     case 4:
-        ADD_COUNTS(uint32_t) break;
+        TOTAL(uint32_t)
     default:
-        ADD_COUNTS(uint64_t)
+        TOTAL(uint64_t)
     }
-    sums->integer += of_one;
+    return total;
 }
 
-static int all_fired(const union sum sums[], size_t columns)
+/* Takes the counts of rows of a few columns, which follow each other. */
+static void take_counts_of_few(const struct work *work, const char *counts, size_t n,
+                               size_t columns, struct counted into)
 {
-    for (size_t i = 0; i < columns; i++)
-        if (sums[i].integer == 0)
-            return 0;
-    return 1;
+    const struct fastrelu_reduction_kernel *const kernel = work->reduction->kernel;
+    union sum sums[MOST_TOGETHER];
+    char dead[MOST_TOGETHER];
+
+    if (into.dead) {
+        memset(dead, 1, n);
+        kernel->keep_uncounted(dead, counts, n);
+        for (size_t i = 0; i < n; i += columns)
+            for (size_t j = 0; j < columns; j++)
+                into.dead[j] &= dead[i + j];
+    } else {
+        memset(sums, 0, n * sizeof *sums);
+        kernel->add_counts((char *)sums, counts, n);
+        for (size_t i = 0; i < n; i += columns)
+            for (size_t j = 0; j < columns; j++)
+                into.sums[j].integer += sums[i + j].integer;
+    }
+}
+
+static inline void take_counts(const struct work *work, const char *counts, size_t n,
+                               size_t columns, struct counted into)
+{
+    const struct fastrelu_reduction_kernel *const kernel = work->reduction->kernel;
+    if (columns == 1 && into.dead)
+        *into.dead &= total_of(counts, n, kernel->itemsize) == 0;
+    else if (columns == 1)
+        into.sums->integer += total_of(counts, n, kernel->itemsize);
+    else if (n != columns)
+        take_counts_of_few(work, counts, n, columns, into);
+    else if (into.dead)
+        kernel->keep_uncounted(into.dead, counts, n);
+    else
+        kernel->add_counts((char *)into.sums, counts, n);
+}
+
+static int all_fired(struct counted counted, size_t columns)
+{
+    if (counted.dead && columns == 1)
+        return !*counted.dead;
+    return counted.dead && memchr(counted.dead, 1, columns) == NULL;
 }
 
 static size_t most_at_once(const struct work *work)
@@ -384,7 +427,7 @@ static size_t most_at_once(const struct work *work)
 
 /* Returns whether no more has to be counted. */
 static int count_dense(const struct work *work, struct workspace *space, const char *x, size_t n,
-                       size_t columns, size_t *at_once, union sum sums[])
+                       size_t columns, size_t *at_once, struct counted into)
 {
     const size_t itemsize = work->reduction->kernel->itemsize;
     const size_t together = (COUNTED_COLUMNS + columns - 1) / columns, width = together * columns;
@@ -404,8 +447,8 @@ static int count_dense(const struct work *work, struct workspace *space, const c
             work->counts(space->rows, 1, n * columns, space->counts);
             n = 0;
         }
-        add_counts(sums, space->counts, counted, columns, itemsize);
-        if (work->reduction->operation == FASTRELU_DEAD && all_fired(sums, columns))
+        take_counts(work, space->counts, counted, columns, into);
+        if (all_fired(into, columns))
             return 1;
         *at_once = *at_once * 2 < most_at_once(work) ? *at_once * 2 : most_at_once(work);
     }
@@ -413,7 +456,7 @@ static int count_dense(const struct work *work, struct workspace *space, const c
 }
 
 static int count_pointers(const struct work *work, struct workspace *space, size_t n,
-                          size_t columns, size_t *at_once, union sum sums[])
+                          size_t columns, size_t *at_once, struct counted into)
 {
     const struct fastrelu_reduction_kernel *const kernel = work->reduction->kernel;
     const size_t itemsize = kernel->itemsize;
@@ -429,8 +472,8 @@ static int count_pointers(const struct work *work, struct workspace *space, size
                 columns, space->counts);
             row += taken;
         }
-        add_counts(sums, space->counts, columns, columns, itemsize);
-        if (work->reduction->operation == FASTRELU_DEAD && all_fired(sums, columns))
+        take_counts(work, space->counts, columns, columns, into);
+        if (all_fired(into, columns))
             return 1;
         at += n_rows;
         *at_once = *at_once * 2 < most_at_once(work) ? *at_once * 2 : most_at_once(work);
@@ -462,11 +505,10 @@ static void copy_sums(union sum to[], const union sum from[], size_t columns)
 static union sum sum_batch(const struct work *work, struct workspace *space, const char *x)
 {
     const ptrdiff_t row = LANES * (ptrdiff_t)work->reduction->kernel->itemsize;
-    union sum *const sums = space->sums;
+    union sum *const sums = space->lane_sums;
 
     work->sums(&x, 0, row, BATCH * work->leaf / LANES, LANES, work->reduction->threshold,
                (char *)sums);
-    to_double(work, sums, BATCH * LANES);
     work->fold((char *)sums, BATCH);
     for (size_t n = BATCH / 2; n > 0; n /= 2)
         for (size_t i = 0; i < n; i++) {
@@ -534,23 +576,22 @@ static void sum_chunk(const struct work *work, struct workspace *space, struct p
 }
 
 static void count_chunk(const struct work *work, struct workspace *space, struct position *position,
-                        size_t n, size_t columns, union sum sums[])
+                        size_t n, size_t columns, struct counted into)
 {
     const struct fastrelu_axes *axes = &work->reduction->reduced;
     const size_t itemsize = work->reduction->kernel->itemsize;
-    size_t at_once =
-        work->reduction->operation == FASTRELU_DEAD ? FIRST_COUNTED : most_at_once(work);
+    size_t at_once = into.dead ? FIRST_COUNTED : most_at_once(work);
 
     for (int finished = 0; n > 0 && !finished;) {
         const size_t taken = n < work->leaf ? n : work->leaf;
         if (work->rows == POINTERS) {
             find_rows(space->rows, taken, position, axes);
-            finished = count_pointers(work, space, taken, columns, &at_once, sums);
+            finished = count_pointers(work, space, taken, columns, &at_once, into);
         } else if (work->rows == GATHERED) {
             const char *const x = gather(space->elements, taken, position, axes, itemsize);
-            finished = count_dense(work, space, x, taken, 1, &at_once, sums);
+            finished = count_dense(work, space, x, taken, 1, &at_once, into);
         } else {
-            finished = count_dense(work, space, position->x, taken, columns, &at_once, sums);
+            finished = count_dense(work, space, position->x, taken, columns, &at_once, into);
             advance(position, axes, taken);
         }
         n -= taken;
@@ -575,6 +616,12 @@ static int16_t double_to_half(double number)
     return float_to_half(single);
 }
 
+static void to_double(union sum sums[], size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        sums[i].number = (double)sums[i].integer;
+}
+
 /* What a sum stands for, and stores it in `out`. */
 #define STORE_RESULTS(type, value)                                   \
     if (work->out_step == sizeof(type))                              \
@@ -593,22 +640,31 @@ static void store_results(const struct work *work, char *out, union sum sums[], 
     const struct fastrelu_reduction *reduction = work->reduction;
     const double count = (double)work->n;
 
-    if (reduction->operation == FASTRELU_MEAN)
-        for (size_t i = 0; i < n; i++)
-            sums[i].number /= count;
-    else if (reduction->operation == FASTRELU_ACTIVITY)
-        for (size_t i = 0; i < n; i++)
-            sums[i].number = (double)sums[i].integer / count;
+    if (reduction->operation == FASTRELU_ACTIVITY)
+        to_double(sums, n);
+    if (reduction->operation == FASTRELU_MEAN || reduction->operation == FASTRELU_ACTIVITY) {
+        if (n == 1)
+            sums->number /= count;
+        else
+            reduction->kernel->divide_doubles((char *)sums, n, count);
+    }
     switch (reduction->result) {
     case FASTRELU_FLOAT_RESULT:
         STORE_RESULTS(float, (float)sums[i].number) break;
     case FASTRELU_HALF_RESULT:
         STORE_RESULTS(int16_t, double_to_half(sums[i].number)) break;
-    case FASTRELU_BOOL_RESULT:
-        STORE_RESULTS(char, sums[i].integer == 0) break;
     default:
         STORE_RESULTS(union sum, sums[i])
     }
+}
+
+static void store_dead(const struct work *work, char *out, const char *dead, size_t n)
+{
+    if (work->out_step == 1)
+        memcpy(out, dead, n);
+    else
+        for (size_t i = 0; i < n; i++)
+            out[(ptrdiff_t)i * work->out_step] = dead[i];
 }
 
 /* Returns what is left of a number when it is divided. Most divisors are 1, and a division costs as
@@ -639,9 +695,10 @@ static void reduce_unit(const struct work *work, struct workspace *space, size_t
     const size_t columns = first_run_of(work, part + 1) * work->run - from;
     const size_t first = chunk * work->leaves_per_chunk * work->leaf, left = work->n - first;
     const size_t most = work->leaves_per_chunk * work->leaf, n = left < most ? left : most;
-    union sum own[MAX_COLUMNS];
+    union sum *const own = work->counts ? space->totals : space->sums;
     union sum *const sums =
         work->partial ? work->partial + chunk * work->outputs + outer * work->columns + from : own;
+    _Atomic char *const shared = work->dead ? work->dead + outer * work->columns + from : NULL;
     const char *x = reduction->x + (ptrdiff_t)first_run * work->run_step;
     char *out = reduction->out + (ptrdiff_t)from * work->out_step;
     struct position position;
@@ -651,26 +708,31 @@ static void reduce_unit(const struct work *work, struct workspace *space, size_t
         x += index * kept->steps[axis];
         out += index * kept->out_steps[axis];
     }
-    _Atomic unsigned char *const fired =
-        work->fired ? work->fired + outer * work->columns + from : NULL;
-    if (work->counts)
-        memset(sums, 0, columns * sizeof *sums);
-    if (fired) {
-        for (size_t i = 0; i < columns; i++)
-            sums[i].integer = atomic_load_explicit(fired + i, memory_order_relaxed);
-        if (all_fired(sums, columns))
-            return;
-    }
     seek(&position, &reduction->reduced, x, first);
-    if (work->counts)
-        count_chunk(work, space, &position, n, columns, sums);
-    else
+    if (reduction->operation == FASTRELU_DEAD) {
+        const struct counted into = {.dead = space->dead};
+        memset(into.dead, 1, columns);
+        for (size_t i = 0; shared && i < columns; i++)
+            into.dead[i] = atomic_load_explicit(shared + i, memory_order_relaxed);
+        if (shared && all_fired(into, columns))
+            return;
+        count_chunk(work, space, &position, n, columns, into);
+        for (size_t i = 0; shared && i < columns; i++)
+            if (!into.dead[i])
+                atomic_store_explicit(shared + i, 0, memory_order_relaxed);
+        if (!shared)
+            store_dead(work, out, into.dead, columns);
+        return;
+    }
+    if (work->counts) {
+        memset(sums, 0, columns * sizeof *sums);
+        count_chunk(work, space, &position, n, columns, (struct counted){.sums = sums});
+    } else
         sum_chunk(work, space, &position, n, columns, sums);
-    if (!fired && !work->partial)
+    if (work->convert)
+        to_double(sums, columns);
+    if (!work->partial)
         store_results(work, out, sums, columns);
-    for (size_t i = 0; fired && i < columns; i++)
-        if (sums[i].integer)
-            atomic_store_explicit(fired + i, 1, memory_order_relaxed);
 }
 
 static void reduce_task(const void *context, size_t task)
@@ -678,12 +740,16 @@ static void reduce_task(const void *context, size_t task)
     const struct work *work = context;
     const size_t first = task * work->units_per_task, left = work->units - first;
     const size_t n = left < work->units_per_task ? left : work->units_per_task;
-    struct workspace *const space = malloc(sizeof *space); /* more than a small stack holds */
-    if (space == NULL)
+    /* More than a small stack holds. Its arrays begin with a cache line. */
+    char *const memory = malloc(sizeof(struct workspace) + FASTRELU_CACHE_LINE);
+    if (memory == NULL) {
         *work->failed = 1;
-    for (size_t unit = first; space && unit < first + n; unit++)
-        reduce_unit(work, space, unit);
-    free(space);
+        return;
+    }
+    char *const line = memory + FASTRELU_CACHE_LINE - (uintptr_t)memory % FASTRELU_CACHE_LINE;
+    for (size_t unit = first; unit < first + n; unit++)
+        reduce_unit(work, (struct workspace *)(void *)line, unit);
+    free(memory);
 }
 
 /* The sums of the chunks of one output, combined as leaves are. */
@@ -696,13 +762,13 @@ static union sum sum_of_chunks(const struct work *work, const union sum *partial
         int level = 0;
         sum = partial[chunk * work->outputs];
         for (; chunk >> level & 1; level++)
-            work->add((char *)&sum, (const char *)&levels[level], 1);
+            work->add_chunks((char *)&sum, (const char *)&levels[level], 1);
         levels[level] = sum;
     }
     for (int level = 0; work->chunks >> level; level++)
         if (work->chunks >> level & 1) {
             if (found)
-                work->add((char *)&sum, (const char *)&levels[level], 1);
+                work->add_chunks((char *)&sum, (const char *)&levels[level], 1);
             else
                 sum = levels[level];
             found = 1;
@@ -719,12 +785,12 @@ static void combine_chunks(const struct work *work)
             out += (ptrdiff_t)(number % kept->shape[axis]) * kept->out_steps[axis];
             number /= kept->shape[axis];
         }
-        union sum sum;
-        if (work->fired)
-            sum.integer = work->fired[output];
-        else
-            sum = sum_of_chunks(work, work->partial + output);
-        store_results(work, out, &sum, 1);
+        if (work->dead)
+            *out = work->dead[output];
+        else {
+            union sum sum = sum_of_chunks(work, work->partial + output);
+            store_results(work, out, &sum, 1);
+        }
     }
 }
 
@@ -799,6 +865,15 @@ static void choose_rows(struct work *work, struct fastrelu_reduction *reduction,
     }
 }
 
+/* How many columns a unit has at most. */
+static size_t most_columns(const struct work *work)
+{
+    const size_t column_bytes = work->n * work->reduction->kernel->itemsize;
+    if (!work->counts || has_copied_rows(work) || column_bytes * MAX_COLUMNS >= TASK_BYTES)
+        return MAX_COLUMNS;
+    return column_bytes * MOST_COUNTED <= TASK_BYTES ? MOST_COUNTED : TASK_BYTES / column_bytes;
+}
+
 int fastrelu_reduce(struct fastrelu_reduction *reduction)
 {
     const struct fastrelu_reduction_kernel *kernel = reduction->kernel;
@@ -814,30 +889,31 @@ int fastrelu_reduce(struct fastrelu_reduction *reduction)
     work.outputs = size_of(&reduction->kept);
     choose_rows(&work, reduction, is_sum);
 
-    work.add = kernel->add_integers;
-    work.fold = kernel->fold_integers;
-    if (is_sum) {
-        work.sums = kernel->sums;
-        if (reduction->result == FASTRELU_FLOAT_RESULT && reduction->partial &&
-            kernel->partial_sums)
-            work.sums = kernel->partial_sums;
-        if (reduction->result != FASTRELU_INTEGER_RESULT) {
-            work.add = kernel->add_doubles;
-            work.fold = kernel->fold_doubles;
-            work.convert = reduction->is_integer && !kernel->double_sums;
-            if (kernel->double_sums)
-                work.sums = kernel->double_sums;
-        }
-    } else
+    const int is_double = is_sum && reduction->result != FASTRELU_INTEGER_RESULT;
+    const int by_integers =
+        !is_sum || (reduction->is_integer && !(is_double && kernel->double_sums));
+    work.add = by_integers ? kernel->add_integers : kernel->add_doubles;
+    work.fold = by_integers ? kernel->fold_integers : kernel->fold_doubles;
+    work.add_chunks = is_double ? kernel->add_doubles : kernel->add_integers;
+    work.convert = is_double && by_integers;
+    if (!is_sum)
         work.counts = operation == FASTRELU_ACTIVITY ? kernel->positive : kernel->not_dead;
+    else if (is_double && kernel->double_sums)
+        work.sums = kernel->double_sums;
+    else if (reduction->result == FASTRELU_FLOAT_RESULT && reduction->partial &&
+             kernel->partial_sums)
+        work.sums = kernel->partial_sums;
+    else
+        work.sums = kernel->sums;
 
     work.leaf = work.counts && work.rows == DENSE ? COUNTED_LEAF : kernel->leaf;
-    const size_t most_runs = MAX_COLUMNS / work.run;
+    const size_t most_runs = most_columns(&work) / work.run;
     work.runs = work.columns / work.run;
     work.column_chunks = (work.runs + most_runs - 1) / most_runs;
     const size_t leaves = (work.n + work.leaf - 1) / work.leaf;
     const size_t leaf_bytes =
-        work.leaf * kernel->itemsize * (work.columns < MAX_COLUMNS ? work.columns : MAX_COLUMNS);
+        work.leaf * kernel->itemsize *
+        (work.columns < most_columns(&work) ? work.columns : most_columns(&work));
     int levels = 0;
     while (levels < MAX_CHUNK_LEVELS && leaf_bytes << levels < CHUNK_BYTES && leaves >> levels > 1)
         levels++;
@@ -849,14 +925,15 @@ int fastrelu_reduce(struct fastrelu_reduction *reduction)
     if (work.chunks == 1)
         run(&work, 0, 1, n_threads);
     else if (operation == FASTRELU_DEAD) {
-        work.fired = calloc(work.outputs, sizeof *work.fired);
-        if (work.fired == NULL)
+        work.dead = malloc(work.outputs);
+        if (work.dead == NULL)
             return -1;
+        memset((void *)work.dead, 1, work.outputs);
         run(&work, 0, 1, n_threads);
-        if (memchr((const void *)work.fired, 0, work.outputs))
+        if (memchr((const void *)work.dead, 1, work.outputs))
             run(&work, 1, work.chunks - 1, n_threads);
         combine_chunks(&work);
-        free((void *)work.fired);
+        free((void *)work.dead);
     } else {
         work.partial = malloc(work.chunks * work.outputs * sizeof *work.partial);
         if (work.partial == NULL)

@@ -178,6 +178,26 @@ def test_every_axis_and_layout(implementation, dtype):
     assert failing(check, [*cases, *keeping]) == []
 
 
+@pytest.mark.parametrize("dtype", DISTINCT_TYPES)
+def test_few_rows_of_many_columns(implementation, dtype):
+    x = values_of(dtype, (33, 2600))
+    x[:, 7:2000:5] = 0
+
+    def check(case):
+        rows, columns, step = case
+        few = x[:rows, : columns * step : step]
+        same(implementation.activity(few), reference.activity(few))
+        same(implementation.dead_units(few), reference.dead_units(few))
+        along = np.ascontiguousarray(few.T)
+        same(implementation.relu_sum(few, 0), implementation.relu_sum(along, 1))
+        same(implementation.relu_mean(few, 0), implementation.relu_mean(along, 1))
+
+    cases = itertools.product(
+        [1, 2, 3, 5, 16, 17, 33], [32, 255, 257, 1023, 1024, 1025, 1300], [1, 2]
+    )
+    assert failing(check, cases) == []
+
+
 SPELLINGS = {
     "axis": {"axis": np.int64(0)},
     "axes": {"axis": (np.int8(0),)},

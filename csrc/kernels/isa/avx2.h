@@ -116,6 +116,7 @@
     AVX2_FLOAT_OPERATION(S, 64, add, pd)          \
     AVX2_FLOAT_OPERATION(S, 64, sub, pd)          \
     AVX2_FLOAT_OPERATION(S, 64, max, pd)          \
+    AVX2_FLOAT_OPERATION(S, 64, div, pd)          \
     AVX2_HALF_OPERATION(S, mul)                   \
     AVX2_ZERO_BELOW_ZERO(S, 32, ps)               \
     AVX2_ZERO_BELOW_ZERO(S, 64, pd)               \

@@ -101,6 +101,7 @@ static int runs_here(void) { return 1; }
     FLOAT_OPERATION(S, 64, add, "2d") \
     FLOAT_OPERATION(S, 64, sub, "2d") \
     FLOAT_OPERATION(S, 64, mul, "2d") \
+    FLOAT_OPERATION(S, 64, div, "2d") \
     MUL_UNLESS(S, 16)                 \
     MUL_UNLESS(S, 32)                 \
     MUL_UNLESS(S, 64)

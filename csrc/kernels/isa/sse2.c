@@ -99,6 +99,7 @@ INLINE __m128i greater64(__m128i a, __m128i b)
     FLOAT_OPERATION(S, 64, add, pd)                                        \
     FLOAT_OPERATION(S, 64, sub, pd)                                        \
     FLOAT_OPERATION(S, 64, max, pd)                                        \
+    FLOAT_OPERATION(S, 64, div, pd)                                        \
     HALF_OPERATION(S, mul)                                                 \
     FLOAT_OPERATION(S, 32, mul, ps)                                        \
     FLOAT_OPERATION(S, 64, mul, pd)                                        \

@@ -360,6 +360,88 @@ static void check_adding_up(const struct fastrelu_isa *const sets[], struct situ
         }
 }
 
+/* Compares n elements at `out`, and what is beside them. */
+static void check_elements(const char *what, const uint64_t expected[], char *out, size_t n,
+                           size_t itemsize)
+{
+    const struct window window = window_around(OUT, out, n * itemsize);
+    memset(image, SENTINEL, (size_t)(window.to - window.from));
+    for (size_t i = 0; i < n; i++)
+        store_element(image + (out - window.from) + i * itemsize, itemsize, expected[i]);
+    check_bytes(what, image, window.from, (size_t)(window.to - window.from));
+}
+
+/* The kernels that make results of counts and sums. */
+static void check_results(const struct fastrelu_isa *const sets[], struct situation counts[],
+                          int dtype)
+{
+    const size_t itemsize = fastrelu_scalar.reductions[dtype].itemsize;
+    const ptrdiff_t places[] = {0, -1, 8, 1};
+
+    for (size_t n = 0; n <= 2 * LONGEST; n++)
+        for (int i = 0; sets[i]; i++) {
+            const struct fastrelu_reduction_kernel *kernel = &sets[i]->reductions[dtype];
+            const uint64_t divisor = random_sum(1);
+            uint64_t sums[2 * LONGEST + 1], kept[2 * LONGEST + 1], quotients[2 * LONGEST + 1];
+            char *const of_counts = place_in(0, n * itemsize, places[n % 4]);
+            char *const out = place_in(OUT, n * 8, places[n / 4 % 4]);
+            char *const bytes = place_in(OUT, n, places[n / 4 % 4]);
+            const struct window window = window_around(OUT, out, n * 8);
+            double number;
+
+            now = counts[i];
+            memset(window.from, SENTINEL, (size_t)(window.to - window.from));
+            for (size_t j = 0; j < n; j++) {
+                const uint64_t count = random_below(2) ? 0 : next_random() >> random_below(64);
+                store_element(of_counts + j * itemsize, itemsize, count);
+                sums[j] = next_random();
+                store_element(out + j * 8, 8, sums[j]);
+                sums[j] += load_element(of_counts + j * itemsize, itemsize);
+            }
+            begin_check("add_counts", dtype, "sums", n, 1, (char *const[]){out}, (ptrdiff_t[]){8});
+            clear_flags();
+            kernel->add_counts(out, of_counts, n);
+            check_flags(0, 0);
+            check_elements("sums, byte", sums, out, n, 8);
+
+            memset(window.from, SENTINEL, (size_t)(window.to - window.from));
+            for (size_t j = 0; j < n; j++) {
+                const uint64_t byte = random_below(3) ? 1 : next_random() & 0xFF;
+                store_element(bytes + j, 1, byte);
+                kept[j] = load_element(of_counts + j * itemsize, itemsize) ? 0 : byte;
+            }
+            begin_check("keep_uncounted", dtype, "bytes", n, 1, (char *const[]){bytes},
+                        (ptrdiff_t[]){1});
+            clear_flags();
+            kernel->keep_uncounted(bytes, of_counts, n);
+            check_flags(0, 0);
+            check_elements("bytes, byte", kept, bytes, n, 1);
+
+            memset(window.from, SENTINEL, (size_t)(window.to - window.from));
+            clear_flags();
+            for (size_t j = 0; j < n; j++) {
+                const uint64_t sum = random_sum(1);
+                store_element(out + j * 8, 8, sum);
+                volatile double quotient = float_of(FASTRELU_f64, sum);
+                quotient /= float_of(FASTRELU_f64, divisor);
+                number = quotient;
+                quotients[j] = bits_of(number);
+            }
+            const uint8_t flags = raised_flags();
+            memcpy(&number, &divisor, sizeof number);
+            begin_check("divide_doubles", dtype, "sums", n, 1, (char *const[]){out},
+                        (ptrdiff_t[]){8});
+            clear_flags();
+            kernel->divide_doubles(out, n, number);
+            check_flags(flags, 0);
+            check_sums(quotients, out, n, 1);
+            for (size_t j = 0; j < n; j++)
+                quotients[j] = load_element(out + j * 8, 8);
+            check_elements("outside the sums, byte", quotients, out, n, 8);
+            counts[i] = now;
+        }
+}
+
 void check_reductions(const struct fastrelu_isa *const sets[], struct situation counts[],
                       const struct selection *selection)
 {
@@ -370,5 +452,6 @@ void check_reductions(const struct fastrelu_isa *const sets[], struct situation 
         check_rows(sets, counts, dtype);
         check_adding_up(sets, counts, dtype, 0);
         check_adding_up(sets, counts, dtype, 1);
+        check_results(sets, counts, dtype);
     }
 }
