@@ -62,7 +62,7 @@ build_part() {
     axes) build axes csrc/runtime/strides.c ;;
     chunks) build chunks csrc/runtime/{strides,transpose,short_rows}.c ;;
     reductions)
-        build reductions csrc/runtime/{reduce,execute,strides,transpose,short_rows}.c "${kernels[@]}"
+        build reductions csrc/runtime/{reduce*,execute,strides,transpose,short_rows}.c "${kernels[@]}"
         ;;
     panels) build panels csrc/runtime/{strides,transpose,short_rows,execute}.c "${kernels[@]}" ;;
     bounds) build bounds "${kernels[@]}" ;;
