@@ -100,8 +100,6 @@ static enum fastrelu_result_type result_type(int type_num)
         return FASTRELU_FLOAT_RESULT;
     case NPY_HALF:
         return FASTRELU_HALF_RESULT;
-    case NPY_BOOL:
-        return FASTRELU_BOOL_RESULT;
     default:
         return FASTRELU_INTEGER_RESULT;
     }

@@ -193,7 +193,7 @@ static void reduce_unit(const struct work *work, struct workspace *space, size_t
         memset(into.dead, 1, columns);
         for (size_t i = 0; shared && i < columns; i++)
             into.dead[i] = atomic_load_explicit(shared + i, memory_order_relaxed);
-        if (shared && all_fired(into, columns))
+        if (shared && is_finished(into, columns))
             return;
         fastrelu_count_chunk(work, space, &position, n, columns, into);
         for (size_t i = 0; shared && i < columns; i++)
@@ -334,12 +334,14 @@ static void choose_rows(struct work *work, struct fastrelu_reduction *reduction,
     /* Few columns by few rows, for each of many outputs: those of several outputs lie beside each
        other. */
     const int outer = kept->axes - 1;
-    if (work->rows == DENSE && dense > 1 && (is_sum || dense < FEW_COUNTED) && work->n < LANES &&
-        outer >= 0 && kept->out_steps[outer] == (ptrdiff_t)dense * work->out_step) {
+    const size_t together = outer < 0 ? 0 : dense * kept->shape[outer];
+    if (work->rows == DENSE && dense > 1 && work->n < LANES &&
+        (is_sum ? together >= LANES : dense < FEW_COUNTED) && outer >= 0 &&
+        kept->out_steps[outer] == (ptrdiff_t)dense * work->out_step) {
         work->rows = POINTERS;
         work->run = dense;
         work->run_step = kept->steps[outer];
-        work->columns = dense * kept->shape[outer];
+        work->columns = together;
         kept->axes--;
     }
 }
@@ -347,10 +349,11 @@ static void choose_rows(struct work *work, struct fastrelu_reduction *reduction,
 /* How many columns a unit has at most. */
 static size_t most_columns(const struct work *work)
 {
-    const size_t column_bytes = work->n * work->reduction->kernel->itemsize;
-    if (!work->counts || has_copied_rows(work) || column_bytes * MAX_COLUMNS >= TASK_BYTES)
+    const size_t itemsize = work->reduction->kernel->itemsize;
+    if (!work->counts || has_copied_rows(work) || work->n >= TASK_BYTES / MAX_COLUMNS / itemsize)
         return MAX_COLUMNS;
-    return column_bytes * MOST_COUNTED <= TASK_BYTES ? MOST_COUNTED : TASK_BYTES / column_bytes;
+    const size_t columns = TASK_BYTES / (work->n * itemsize);
+    return columns < MOST_COUNTED ? columns : MOST_COUNTED;
 }
 
 int fastrelu_reduce(struct fastrelu_reduction *reduction)
@@ -386,13 +389,12 @@ int fastrelu_reduce(struct fastrelu_reduction *reduction)
         work.sums = kernel->sums;
 
     work.leaf = work.counts && work.rows == DENSE ? COUNTED_LEAF : kernel->leaf;
-    const size_t most_runs = most_columns(&work) / work.run;
+    const size_t most = most_columns(&work), most_runs = most / work.run;
     work.runs = work.columns / work.run;
     work.column_chunks = (work.runs + most_runs - 1) / most_runs;
     const size_t leaves = (work.n + work.leaf - 1) / work.leaf;
     const size_t leaf_bytes =
-        work.leaf * kernel->itemsize *
-        (work.columns < most_columns(&work) ? work.columns : most_columns(&work));
+        work.leaf * kernel->itemsize * (work.columns < most ? work.columns : most);
     int levels = 0;
     while (levels < MAX_CHUNK_LEVELS && leaf_bytes << levels < CHUNK_BYTES && leaves >> levels > 1)
         levels++;

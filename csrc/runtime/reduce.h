@@ -25,8 +25,7 @@ enum fastrelu_result_type {
     FASTRELU_INTEGER_RESULT, /* 64 bits; a sum of integers alone */
     FASTRELU_DOUBLE_RESULT,
     FASTRELU_FLOAT_RESULT,
-    FASTRELU_HALF_RESULT,
-    FASTRELU_BOOL_RESULT
+    FASTRELU_HALF_RESULT
 };
 
 struct fastrelu_axes {
@@ -40,8 +39,8 @@ struct fastrelu_axes {
 struct fastrelu_reduction {
     const struct fastrelu_reduction_kernel *kernel;
     enum fastrelu_reduction_operation operation;
-    enum fastrelu_result_type result;
-    int is_integer;        /* the elements are */
+    enum fastrelu_result_type result; /* that of FASTRELU_DEAD is a byte, 0 or 1 */
+    int is_integer;                   /* the elements are */
     int partial;           /* whether a float32 sum of float32 may add four in float32 first */
     const char *threshold; /* an element, not NaN and not infinite */
     const char *x;

@@ -55,6 +55,7 @@ static void take_counts_of_few(const struct work *work, const char *counts, size
     }
 }
 
+/* Takes the counts of columns, or of several rows of few, which follow each other. */
 static inline void take_counts(const struct work *work, const char *counts, size_t n,
                                size_t columns, struct counted into)
 {
@@ -99,7 +100,7 @@ static int count_dense(const struct work *work, struct workspace *space, const c
             n = 0;
         }
         take_counts(work, space->counts, counted, columns, into);
-        if (all_fired(into, columns))
+        if (is_finished(into, columns))
             return 1;
         *at_once = *at_once * 2 < most_at_once(work) ? *at_once * 2 : most_at_once(work);
     }
@@ -124,7 +125,7 @@ static int count_pointers(const struct work *work, struct workspace *space, size
             row += taken;
         }
         take_counts(work, space->counts, columns, columns, into);
-        if (all_fired(into, columns))
+        if (is_finished(into, columns))
             return 1;
         at += n_rows;
         *at_once = *at_once * 2 < most_at_once(work) ? *at_once * 2 : most_at_once(work);

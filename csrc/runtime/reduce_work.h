@@ -104,7 +104,8 @@ static inline int has_copied_rows(const struct work *work)
     return work->run > 1 || work->column_step != (ptrdiff_t)work->reduction->kernel->itemsize;
 }
 
-static inline int all_fired(struct counted counted, size_t columns)
+/* Whether no more has to be counted. */
+static inline int is_finished(struct counted counted, size_t columns)
 {
     if (counted.dead && columns == 1)
         return !*counted.dead;

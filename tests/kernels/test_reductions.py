@@ -638,6 +638,13 @@ def test_dead_units_reads_no_page_after_the_one_where_the_last_unit_fires(implem
     del x
 
 
+def test_as_many_elements_as_fill_the_address_space(implementation):
+    factors = (2, 13, 17, 19, 137, 317, 3617, 54623)  # of 2**56 + 186
+    x = np.ones(2 * sum(factors) + 32, "b")
+    view = np.lib.stride_tricks.as_strided(x, (*factors, 32), (2,) * 8 + (1,))
+    assert not implementation.dead_units(view, tuple(range(8))).any()
+
+
 def test_a_unit_that_fires_last_is_found_by_every_number_of_threads(implementation):
     x = np.full((40_000, 64), -1, "f4")
     x[-1, ::2] = 1

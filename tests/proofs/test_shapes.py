@@ -89,6 +89,12 @@ BREAKS = {
         "(work->units + work->units_per_task - 1) / work->units_per_task",
         "(work->units + work->units_per_task / 2) / work->units_per_task",
     ),
+    "a kernel of sums is given fewer columns than it takes": (
+        "reductions",
+        "runtime/reduce.c",
+        "is_sum ? together >= LANES",
+        "is_sum ? together > 1",
+    ),
     "a mask is written a byte too far": (
         "bounds",
         "kernels/masks.inc",

@@ -245,9 +245,7 @@ static void check_reduction(const struct fastrelu_isa *isa, int dtype, size_t ro
         struct fastrelu_reduction reduction = {
             .kernel = &by->reductions[dtype],
             .operation = operation,
-            .result = !is_sum            ? FASTRELU_BOOL_RESULT
-                      : !is_float(dtype) ? FASTRELU_INTEGER_RESULT
-                                         : FASTRELU_DOUBLE_RESULT,
+            .result = is_sum && is_float(dtype) ? FASTRELU_DOUBLE_RESULT : FASTRELU_INTEGER_RESULT,
             .is_integer = !is_float(dtype),
             .threshold = zero,
             .x = inputs[0],

@@ -3,7 +3,8 @@
    Sums are of numbers of 40 bits at random (of 7 bits in bytes), so that an element that is left
    out, taken twice or for another output gives another sum; of counts the signs are at random. Of
    dead_units one element alone has fired. Integers have one sum in any order; the order in which
-   floats are added is tested in Python. The kernels are those of the scalar set. */
+   floats are added is tested in Python. The kernels are those of the scalar set, and sums must have
+   the columns that they ask for. */
 
 #include "runtime/reduce.h"
 
@@ -60,12 +61,24 @@ static void add_axis(struct fastrelu_axes *axes, size_t n, ptrdiff_t step, ptrdi
     axes->out_steps[axes->axes++] = out_step;
 }
 
+static fastrelu_sum_rows *sums; /* of the dtype */
+
+static void check_columns(const char *const rows[], size_t step, ptrdiff_t distance, size_t n_rows,
+                          size_t columns, const char *threshold, char *out)
+{
+    if (columns < FASTRELU_SUM_LANES)
+        FOUND("a kernel is given %zu columns", columns);
+    else
+        sums(rows, step, distance, n_rows, columns, threshold, out);
+}
+
 /* The axes whose bit is set are reduced. */
 static void check(int dtype, enum fastrelu_reduction_operation operation, const size_t shape[],
                   int reduced, int layout)
 {
     static const char zero[8];
-    const struct fastrelu_reduction_kernel *kernel = &fastrelu_scalar.reductions[dtype];
+    struct fastrelu_reduction_kernel checking = fastrelu_scalar.reductions[dtype];
+    const struct fastrelu_reduction_kernel *const kernel = &checking;
     const ptrdiff_t itemsize = (ptrdiff_t)kernel->itemsize;
     const size_t n = shape[0] * shape[1] * shape[2];
     char *const memory = operation == FASTRELU_SUM        ? positive
@@ -75,6 +88,8 @@ static void check(int dtype, enum fastrelu_reduction_operation operation, const 
     size_t outputs = 1, fired = 0;
     char *x = memory;
 
+    sums = checking.sums;
+    checking.sums = check_columns;
     set_steps(steps, shape, layout, itemsize);
     for (int axis = AXES - 1; axis >= 0; axis--) {
         out_steps[axis] = reduced >> axis & 1 ? 0 : out_step;
@@ -97,9 +112,7 @@ static void check(int dtype, enum fastrelu_reduction_operation operation, const 
     struct fastrelu_reduction reduction = {
         .kernel = kernel,
         .operation = operation,
-        .result = operation == FASTRELU_SUM        ? FASTRELU_INTEGER_RESULT
-                  : operation == FASTRELU_ACTIVITY ? FASTRELU_DOUBLE_RESULT
-                                                   : FASTRELU_BOOL_RESULT,
+        .result = operation == FASTRELU_ACTIVITY ? FASTRELU_DOUBLE_RESULT : FASTRELU_INTEGER_RESULT,
         .is_integer = 1,
         .threshold = zero,
         .x = x,
