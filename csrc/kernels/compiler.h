@@ -44,9 +44,9 @@
 #endif
 #define KEEP_FIRST_OF_add(a) KEEP_FIRST(a)
 #define KEEP_FIRST_OF_mul(a) KEEP_FIRST(a)
-#define KEEP_FIRST_OF_sub(a) (void)(a) /* no compiler swaps these, */
+#define KEEP_FIRST_OF_sub(a) (void)(a) /* no compiler swaps these */
 #define KEEP_FIRST_OF_div(a) (void)(a)
-#define KEEP_FIRST_OF_max(a) (void)(a) /* nor those of an intrinsic */
+#define KEEP_FIRST_OF_max(a) (void)(a)
 
 /* x = x operator y. With three operands, as on AArch64, an instruction alone keeps their order. */
 #if defined(__aarch64__)
