@@ -144,6 +144,12 @@ def reduction_cases():
     yield "activity(x)", "(x > 0).mean(0)", names, x, 0.12
     yield "dead_units(x)", "(x <= 0).all(0)", names, x, 0.5
     yield "dead_units(z)", "(z <= 0).all(0)", names, x, 1  # all dead: it is read to the end
+    few = sample(LARGE // 3 * 3, "float32").reshape(3, -1)
+    names = FUNCTIONS | {"three_rows": few}
+    yield "relu_sum(three_rows, 0)", "maximum(three_rows, 0).sum(0)", names, few, 1
+    yield "relu_mean(three_rows, 0)", "maximum(three_rows, 0).mean(0)", names, few, 1
+    yield "activity(three_rows)", "(three_rows > 0).mean(0)", names, few, 1
+    yield "dead_units(three_rows)", "(three_rows <= 0).all(0)", names, few, 1
     x = sample(SMALL, "float32")
     names = FUNCTIONS | {"x": x}
     yield "relu_sum(x)", "maximum(x - 0.5, 0).sum()", names, x, 0.15
